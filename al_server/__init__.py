@@ -1,0 +1,3 @@
+"""An active-learning labeling-loop server."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The HTTP API, one blueprint a noun: views parse, call once, answer."""

@@ -1,0 +1,1 @@
+"""One campaign: its pool, its classifier, its strategy, and the event log that ties them."""

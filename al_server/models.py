@@ -1,0 +1,307 @@
+"""The nouns that cross the door, as pydantic models: requests are validated by them, answers are
+written from them, and /openapi.json is generated from them.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+ClassName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+SampleId = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+Annotator = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Label = ClassName | list[ClassName]
+"""A class name; in multi-label campaigns the list of names, which may be empty."""
+
+
+class Model(BaseModel):
+    """Frozen; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# -- requests ---------------------------------------------------------------------------------
+
+
+class Source(Model):
+    """Where samples come from.
+
+    `images`: a folder, searched recursively. `table`: a CSV, JSONL or Parquet file with a column of
+    texts, image paths, URLs or vectors. `npz`, `npy`: ready embeddings.
+    """
+
+    kind: Literal["images", "table", "npz", "npy"]
+    path: str = Field(min_length=1, max_length=4096, description="file or folder under a root")
+    labels: bool = Field(
+        False, description="take known labels over: `y` of an .npz, the label column of a table, "
+        "the parent folder's name of an image"
+    )
+    column: str | None = Field(None, description="table: the column that holds the sample")
+    content: Literal["text", "image", "url", "vector"] | None = Field(
+        None, description="table: what the column holds; told from the values when left out"
+    )
+    id_column: str | None = None
+    label_column: str | None = None
+
+
+class CampaignSpec(Model):
+    """A campaign to be made."""
+
+    name: Name
+    classes: list[ClassName] = Field(min_length=1, max_length=10_000)
+    source: Source
+    task: Literal["single", "multi"] = "single"
+    embedder: str | None = Field(
+        None, max_length=200, description="`pixels`, `tfidf`, `timm:NAME`; left out: the best that "
+        "works on this machine without a download"
+    )
+    checkpoint: str | None = Field(None, description="local weights for the embedder")
+    classifier: Literal["knn"] = "knn"
+    k: int = Field(10, ge=1, le=100, description="neighbours that vote")
+    strategy: str = Field("default", max_length=100)
+    budget: int | None = Field(None, ge=0, description="answers we can pay for; null: no limit")
+    holdout: str | None = Field(None, max_length=4096, description="labeled samples to measure on")
+    overlap: int = Field(1, ge=1, le=100, description="answers wanted for each sample")
+    lease_s: float = Field(600.0, gt=0, le=7 * 24 * 3600)
+    seed: int = Field(0, ge=0, lt=2**63)
+
+
+class AnswerIn(Model):
+    """One annotator's answer about one sample; a label of null is a skip."""
+
+    sample_id: SampleId
+    label: Label | None
+    annotator: Annotator = "anonymous"
+    lead_time_s: float | None = Field(None, ge=0, le=1e7, allow_inf_nan=False)
+    key: str | None = Field(
+        None, min_length=1, max_length=200, description="an answer with a key seen before counts once"
+    )
+
+
+class LabelsIn(Model):
+    """Answers, recorded all together or not at all."""
+
+    labels: list[AnswerIn] = Field(min_length=1, max_length=100_000)
+
+
+class PredictIn(Model):
+    """Samples of the pool, or embeddings from outside it."""
+
+    sample_ids: list[SampleId] | None = Field(None, max_length=10_000)
+    embeddings: list[list[float]] | None = Field(None, max_length=10_000)
+
+
+class PredictionsIn(Model):
+    """Class probabilities by a model of the user's own, one row a sample."""
+
+    sample_ids: list[SampleId] = Field(min_length=1)
+    probabilities: list[list[float]] = Field(min_length=1)
+
+
+class ClassesIn(Model):
+    """Classes to append."""
+
+    classes: list[ClassName] = Field(min_length=1, max_length=10_000)
+
+
+class SamplesIn(Model):
+    """Samples to add to a running campaign."""
+
+    source: Source
+
+
+# -- answers ----------------------------------------------------------------------------------
+
+
+class Failure(Model):
+    """A sample that could not be taken in."""
+
+    sample: str
+    reason: str
+
+
+class CampaignInfo(Model):
+    """A campaign as it stands."""
+
+    name: str
+    state: Literal["preparing", "ready", "failed"]
+    progress: float = Field(ge=0, le=1)
+    message: str | None = Field(None, description="what it is doing, or why it failed")
+    error: str | None = None
+    task: Literal["single", "multi"]
+    classes: list[str]
+    n_samples: int
+    n_labeled: int
+    n_pending: int
+    n_skipped: int
+    n_answers: int = Field(description="answers that count against the budget")
+    budget: int | None
+    overlap: int
+    lease_s: float
+    strategy: str
+    classifier: str
+    embedder: str | None
+    n_features: int | None
+    holdout_accuracy: float | None
+    failures: list[Failure] = Field(description="samples left out, the first 100")
+    n_failures: int
+    created_at: float
+
+
+class Campaigns(Model):
+    """All campaigns."""
+
+    campaigns: list[CampaignInfo]
+
+
+class NearestLabeled(Model):
+    """A labeled sample near the one in question; distance is cosine distance."""
+
+    sample_id: str
+    label: Label
+    distance: float
+
+
+class Receipt(Model):
+    """Why this sample."""
+
+    strategy: str
+    score: float | None
+    parts: dict[str, float] | None = Field(description="percentiles among the candidates, 0..1")
+    nearest_labeled: list[NearestLabeled]
+
+
+class Prediction(Model):
+    """What the classifier believes; in multi-label campaigns the classes at 0.5 or above, and the
+    probability of the most probable one.
+    """
+
+    label: Label
+    probability: float
+
+
+class PickedSample(Model):
+    """A sample leased to an annotator."""
+
+    sample_id: str
+    uri: str | None = Field(description="where its picture or text is served; null for bare vectors")
+    kind: Literal["image", "text", "vector"]
+    text: str | None
+    prediction: Prediction | None
+    lease_expires_at: float
+    receipt: Receipt
+
+
+class NextBatch(Model):
+    """What to label next; empty with a reason when there is nothing."""
+
+    samples: list[PickedSample]
+    reason: Literal["budget_spent", "pool_exhausted", "all_leased"] | None
+    preload: str | None = Field(None, description="the uri that is likely to come next")
+
+
+class Recorded(Model):
+    """Answers now in the log, on disk."""
+
+    accepted: int
+    n_labeled: int
+
+
+class Undone(Model):
+    """An answer taken back."""
+
+    sample_id: str
+    label: Label | None = Field(description="what was taken back; null: a skip")
+    n_labeled: int
+
+
+class AnswerOut(Model):
+    """An answer that stands."""
+
+    annotator: str
+    label: Label | None
+    at: float
+    lead_time_s: float | None
+
+
+class SampleInfo(Model):
+    """One sample and what is known of it."""
+
+    sample_id: str
+    uri: str | None
+    kind: Literal["image", "text", "vector"]
+    text: str | None
+    status: Literal["unlabeled", "pending", "labeled", "skipped"]
+    label: Label | None
+    answers: list[AnswerOut]
+    prediction: Prediction | None
+    nearest_labeled: list[NearestLabeled]
+
+
+class SimilarSample(Model):
+    """A sample near another one; distance is cosine distance."""
+
+    sample_id: str
+    uri: str | None
+    kind: Literal["image", "text", "vector"]
+    text: str | None
+    distance: float
+    status: Literal["unlabeled", "pending", "labeled", "skipped"]
+    label: Label | None
+
+
+class Similar(Model):
+    """Nearest first."""
+
+    samples: list[SimilarSample]
+
+
+class Predicted(Model):
+    """The classifier's answer for one sample or vector."""
+
+    sample_id: str | None
+    label: Label
+    probabilities: dict[str, float]
+    neighbors: list[NearestLabeled]
+
+
+class PredictOut(Model):
+    """One prediction for each sample asked for, in order."""
+
+    predictions: list[Predicted]
+
+
+class CurvePoint(Model):
+    """Holdout accuracy after so many labeled samples."""
+
+    n_labeled: int
+    accuracy: float
+
+
+class Progress(Model):
+    """How far a campaign has come."""
+
+    info: CampaignInfo
+    class_counts: dict[str, int]
+    annotators: dict[str, int] = Field(description="answers by annotator")
+    curve: list[CurvePoint]
+
+
+class ClassesOut(Model):
+    """All classes, the appended ones last."""
+
+    classes: list[str]
+
+
+class ErrorBody(Model):
+    """What, where, and what to do."""
+
+    code: str
+    message: str
+    remedy: str
+
+
+class ErrorOut(Model):
+    """Every error of the server."""
+
+    error: ErrorBody

@@ -1,0 +1,1 @@
+"""Pretrained networks and simple maps that turn images and texts into vectors."""

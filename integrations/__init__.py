@@ -1,0 +1,1 @@
+"""Outside systems, one a module; nothing in the server imports them."""
