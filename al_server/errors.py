@@ -52,7 +52,7 @@ class NotSignedIn(ALError):
 
 
 class Forbidden(ALError):
-    """A request that this server does not answer: a foreign Host or Origin, a missing CSRF token."""
+    """A foreign Host or Origin, or a missing CSRF token: this server does not answer."""
 
     status, code = 403, "forbidden"
 
@@ -121,3 +121,9 @@ class StorageFull(ALError):
     """The disk is full; nothing was recorded."""
 
     status, code = 507, "storage_full"
+
+
+class StorageUnavailable(ALError):
+    """The database does not answer; nothing was recorded."""
+
+    status, code = 503, "storage_unavailable"

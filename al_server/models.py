@@ -1,5 +1,7 @@
-"""The nouns that cross the door, as pydantic models: requests are validated by them, answers are
-written from them, and /openapi.json is generated from them.
+"""The nouns that cross the door.
+
+Requests are validated by these models, answers are written from them, and /openapi.json is
+generated from them.
 """
 
 from typing import Annotated, Literal
@@ -33,8 +35,9 @@ class Source(Model):
     kind: Literal["images", "table", "npz", "npy"]
     path: str = Field(min_length=1, max_length=4096, description="file or folder under a root")
     labels: bool = Field(
-        False, description="take known labels over: `y` of an .npz, the label column of a table, "
-        "the parent folder's name of an image"
+        False,
+        description="take known labels over: `y` of an .npz, the label column of a table, "
+        "the parent folder's name of an image",
     )
     column: str | None = Field(None, description="table: the column that holds the sample")
     content: Literal["text", "image", "url", "vector"] | None = Field(
@@ -52,8 +55,10 @@ class CampaignSpec(Model):
     source: Source
     task: Literal["single", "multi"] = "single"
     embedder: str | None = Field(
-        None, max_length=200, description="`pixels`, `tfidf`, `timm:NAME`; left out: the best that "
-        "works on this machine without a download"
+        None,
+        max_length=200,
+        description="`pixels`, `tfidf`, `timm:NAME`; left out: the best that "
+        "works on this machine without a download",
     )
     checkpoint: str | None = Field(None, description="local weights for the embedder")
     classifier: Literal["knn"] = "knn"
@@ -74,7 +79,10 @@ class AnswerIn(Model):
     annotator: Annotator = "anonymous"
     lead_time_s: float | None = Field(None, ge=0, le=1e7, allow_inf_nan=False)
     key: str | None = Field(
-        None, min_length=1, max_length=200, description="an answer with a key seen before counts once"
+        None,
+        min_length=1,
+        max_length=200,
+        description="an answer with a key seen before counts once",
     )
 
 
@@ -172,8 +180,9 @@ class Receipt(Model):
 
 
 class Prediction(Model):
-    """What the classifier believes; in multi-label campaigns the classes at 0.5 or above, and the
-    probability of the most probable one.
+    """What the classifier believes.
+
+    In multi-label campaigns: the classes at 0.5 or above, and the probability of the likeliest one.
     """
 
     label: Label
@@ -184,7 +193,9 @@ class PickedSample(Model):
     """A sample leased to an annotator."""
 
     sample_id: str
-    uri: str | None = Field(description="where its picture or text is served; null for bare vectors")
+    uri: str | None = Field(
+        description="where its picture or text is served; null for bare vectors"
+    )
     kind: Literal["image", "text", "vector"]
     text: str | None
     prediction: Prediction | None

@@ -1,1 +1,14 @@
-"""The HTTP API, one blueprint a noun: views parse, call once, answer."""
+"""The HTTP API: one blueprint a noun."""
+
+from flask import Flask
+
+PREFIX = "/api/v1"
+
+
+def init_app(app: Flask) -> None:
+    """Attach all of it."""
+    from al_server.api import campaigns, export, labels, meta, predictions, samples
+
+    for noun in (campaigns, labels, samples, predictions, export):
+        app.register_blueprint(noun.bp, url_prefix=PREFIX)
+    app.register_blueprint(meta.bp)

@@ -1,0 +1,338 @@
+"""A campaign as the rest of the server sees it.
+
+Outside samples are known by `sample_id`, inside by `row`; here the one becomes the other.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from al_server.campaign.describe import Describer, Media
+from al_server.campaign.loop import Loop
+from al_server.campaign.pool_files import PoolFiles
+from al_server.campaign.predicting import predict, probabilities_by_row
+from al_server.campaign.writer import Writer
+from al_server.errors import AlreadyExists
+from al_server.models import (
+    AnswerIn,
+    CampaignInfo,
+    ClassesOut,
+    Failure,
+    NextBatch,
+    PickedSample,
+    PredictIn,
+    PredictionsIn,
+    PredictOut,
+    Progress,
+    Receipt,
+    Recorded,
+    SampleInfo,
+    Similar,
+    Source,
+    Undone,
+)
+from al_server.models import Label as LabelName
+from al_server.store.catalog import StoredCampaign
+from strategies.kernels.distances import cosine_distances
+
+PATIENCE_S = 0.2
+"""How long a question waits for the answers acknowledged before it."""
+_N_FAILURES_SHOWN = 100
+_T = TypeVar("_T")
+
+
+class AnswerRow(NamedTuple):
+    """An answer that stands; a label of None is a skip. `known`: it came with the source."""
+
+    sample_id: str
+    annotator: str
+    label: LabelName | None
+    at: float
+    lead_time_s: float | None
+    known: bool
+
+
+class PredictionRow(NamedTuple):
+    """What is believed of a sample that nobody has answered."""
+
+    sample_id: str
+    label: LabelName
+    probability: float
+
+
+class Campaign:
+    """A campaign that people label in. Every public method may be called from any thread.
+
+    Made by `opening.open_campaign`.
+
+    Attributes
+    ----------
+    message : what the people who watch it should know, such as which embedder was chosen
+    failures : samples that could not be taken in
+    """
+
+    def __init__(
+        self,
+        stored: StoredCampaign,
+        *,
+        loop: Loop,
+        files: PoolFiles,
+        describer: Describer,
+        take_in: Callable[["Campaign", Source], None],
+    ) -> None:
+        assert stored.prepared is not None
+        self.stored = stored
+        self.spec = stored.spec
+        self.prepared = stored.prepared
+        self.files = files
+        self.loop = loop
+        self.message = stored.prepared.message
+        self.failures: list[Failure] = list(stored.failures)
+        self._describer = describer
+        self._take_in = take_in
+        self._writer = Writer(stored.name, loop)
+
+    def close(self) -> None:
+        """Finish what was asked for, then stop."""
+        self._writer.close()
+
+    # -- the loop ------------------------------------------------------------------------------
+
+    def next_batch(self, *, annotator: str, n: int = 1) -> NextBatch:
+        """Lease up to `n` samples to an annotator, those held already first.
+
+        Every label acknowledged before is reflected, unless that would take longer than 200 ms.
+        """
+
+        def next_batch() -> NextBatch:
+            offer = self.loop.offer(annotator, n)
+            preload = offer.likely_next
+            return NextBatch(
+                samples=[self._picked(annotator, row) for row in offer.rows],
+                reason=offer.reason,
+                preload=None if preload is None else self._describer.uri(preload),
+            )
+
+        return self._writer.read(next_batch, patience_s=PATIENCE_S)
+
+    def record_labels(self, answers: Sequence[AnswerIn]) -> Recorded:
+        """Record answers, all or none; on return they are on disk.
+
+        Raises
+        ------
+        UnknownSample, UnknownClass, BadInput
+            If one of them cannot be taken.
+        StorageFull, StorageUnavailable
+            If they could not be written.
+        """
+
+        def record() -> Recorded:
+            self.loop.record(answers)
+            n_labeled = self.loop.snapshot.counts.n_labeled
+            return Recorded(accepted=len(answers), n_labeled=n_labeled)
+
+        return self._writer.write(record)
+
+    def undo(self, sample_id: str, *, annotator: str, lease: bool = False) -> Undone:
+        """Take an annotator's answer or skip back; with `lease` hand the sample back, too.
+
+        Raises
+        ------
+        NothingToUndo
+            If this annotator has no answer on this sample.
+        """
+
+        def undo() -> Undone:
+            names = self.loop.names
+            label = self.loop.undo(names.row(sample_id), annotator, lease=lease)
+            return Undone(
+                sample_id=sample_id,
+                label=None if label is None else names.label_name(label),
+                n_labeled=self.loop.snapshot.counts.n_labeled,
+            )
+
+        return self._writer.write(undo)
+
+    def _picked(self, annotator: str, row: int) -> PickedSample:
+        why = self.loop.explanations.get((annotator, row))
+        receipt = Receipt(
+            strategy=self.spec.strategy,
+            score=None if why is None else why.score,
+            parts=None if why is None else why.parts,
+            nearest_labeled=self._describer.nearest_labeled(row),
+        )
+        expires_at = self.loop.ledger.leases[annotator][row]
+        return self._describer.picked(row, expires_at=expires_at, receipt=receipt)
+
+    # -- what is known -------------------------------------------------------------------------
+
+    def info(self) -> CampaignInfo:
+        """Return the campaign as it stands."""
+        snapshot = self.loop.snapshot
+        return CampaignInfo(
+            name=self.spec.name,
+            state="ready",
+            progress=1.0,
+            message=self.message,
+            error=None,
+            task=self.spec.task,
+            classes=list(self.loop.names.classes),
+            **snapshot.counts.__dict__,
+            budget=self.spec.budget,
+            overlap=self.spec.overlap,
+            lease_s=self.spec.lease_s,
+            strategy=self.spec.strategy,
+            classifier=self.spec.classifier,
+            embedder=self.prepared.embedder,
+            n_features=self.prepared.n_features,
+            holdout_accuracy=snapshot.holdout_accuracy,
+            failures=self.failures[:_N_FAILURES_SHOWN],
+            n_failures=len(self.failures),
+            created_at=self.stored.created_at,
+        )
+
+    def predict(self, request: PredictIn) -> PredictOut:
+        """Predict samples of the pool, or vectors from outside it."""
+        return self._read(
+            lambda: predict(request, self.loop.pool, self.loop.names, self._describer)
+        )
+
+    def sample(self, sample_id: str) -> SampleInfo:
+        """Return a sample and all answers about it."""
+        return self._read(lambda: self._describer.sample(self.loop.names.row(sample_id)))
+
+    def media(self, sample_id: str) -> Media:
+        """Return the picture or text of a sample."""
+        return self._describer.media(self.loop.names.row(sample_id))
+
+    def similar(self, sample_id: str, *, k: int = 20) -> Similar:
+        """Return the `k` samples of the pool nearest to one of them."""
+        return self._read(lambda: self._similar(self.loop.names.row(sample_id), k))
+
+    def _similar(self, row: int, k: int) -> Similar:
+        pool = self.loop.pool
+        distances = cosine_distances(pool.embeddings, pool.embeddings[row : row + 1])[0]
+        distances[row] = np.inf
+        n_near = min(k, len(distances) - 1)
+        near = np.argpartition(distances, max(0, n_near - 1))[:n_near]
+        near = near[np.lexsort((pool.book.keys[near], distances[near]))]
+        return Similar(samples=[self._describer.similar(int(r), float(distances[r])) for r in near])
+
+    def progress(self) -> Progress:
+        """Return how far the campaign has come."""
+
+        def progress() -> Progress:
+            pool = self.loop.pool
+            classes = self.loop.names.classes
+            if pool.book.targets is None:
+                labels = pool.book.labels
+                n_by_class = np.bincount(labels[labels >= 0], minlength=len(classes))
+            else:
+                n_by_class = (pool.book.targets == 1).sum(axis=0)
+            annotators = Counter(
+                annotator
+                for answers in self.loop.ledger.answers.values()
+                for annotator, answer in answers.items()
+                if answer.label is not None
+            )
+            return Progress(
+                info=self.info(),
+                class_counts=dict(zip(classes, n_by_class.tolist(), strict=True)),
+                annotators=dict(annotators.most_common()),
+                curve=list(pool.holdout.curve) if pool.holdout is not None else [],
+            )
+
+        return self._read(progress)
+
+    def answer_rows(self) -> Iterator[AnswerRow]:
+        """Return the answers that stand, in order of time."""
+        return iter(self._read(self._answer_rows))
+
+    def _answer_rows(self) -> list[AnswerRow]:
+        names, ledger = self.loop.names, self.loop.ledger
+        rows = [
+            AnswerRow(
+                names.sample_ids[row],
+                annotator,
+                None if answer.label is None else names.label_name(answer.label),
+                answer.at,
+                answer.lead_time_s,
+                False,
+            )
+            for row, answers in ledger.answers.items()
+            for annotator, answer in answers.items()
+        ]
+        rows += [
+            AnswerRow(
+                names.sample_ids[row], "", names.label_name(known.label), known.at, None, True
+            )
+            for row, known in ledger.known_labels().items()
+        ]
+        return sorted(rows, key=lambda answer: answer.at)
+
+    def prediction_rows(self) -> Iterator[PredictionRow]:
+        """Return what is believed of the samples that nobody has labeled, in order of the pool."""
+
+        def believed() -> list[PredictionRow]:
+            rows = np.flatnonzero(self.loop.pool.book.labels < 0)
+            predictions = [(row, self._describer.prediction(row)) for row in rows.tolist()]
+            return [
+                PredictionRow(self.loop.names.sample_ids[row], said.label, said.probability)
+                for row, said in predictions
+                if said is not None
+            ]
+
+        return iter(self._read(believed))
+
+    def _read(self, run: Callable[[], _T]) -> _T:
+        return self._writer.read(run, patience_s=PATIENCE_S)
+
+    # -- what changes it -----------------------------------------------------------------------
+
+    def set_predictions(self, request: PredictionsIn) -> CampaignInfo:
+        """Take uncertainty from a model of the user's own."""
+
+        def set_predictions() -> None:
+            multi = self.spec.task == "multi"
+            probabilities = probabilities_by_row(request, self.loop.names, multi=multi)
+            file = f"predictions-{self.loop.seq + 1}.npz"
+            self.files.save_predictions(file, probabilities)
+            self.loop.set_predictions(file, probabilities)
+
+        self._writer.write(set_predictions)
+        return self.info()
+
+    def clear_predictions(self) -> CampaignInfo:
+        """Return to the server's own classifier."""
+        self._writer.write(lambda: self.loop.set_predictions(None, None))
+        return self.info()
+
+    def add_classes(self, names: Sequence[str]) -> ClassesOut:
+        """Append classes.
+
+        Raises
+        ------
+        AlreadyExists
+            If one of them is there already, or is named twice.
+        """
+
+        def add_classes() -> ClassesOut:
+            known = list(self.loop.names.classes)
+            doubled = [name for name, n in Counter([*known, *names]).items() if n > 1]
+            if doubled:
+                raise AlreadyExists(f"these classes are there already: {doubled}", "leave them out")
+            self.loop.add_classes(names)
+            return ClassesOut(classes=list(self.loop.names.classes))
+
+        return self._writer.write(add_classes)
+
+    def add_samples(self, source: Source) -> CampaignInfo:
+        """Take more samples in, in the background; those that are there already are passed over."""
+        self._take_in(self, source)
+        return self.info()
+
+    def on_writer(self, run: Callable[[], _T]) -> _T:
+        """Run something that changes the loop on the thread that owns it."""
+        return self._writer.write(run)

@@ -1,0 +1,132 @@
+"""From a listing of samples to unit vectors: which embedder, and running it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_server import plugins
+from al_server.campaign.pool_files import unit_rows
+from al_server.errors import BadSource
+from al_server.models import Failure
+from al_server.sources.listing import Listing
+
+if TYPE_CHECKING:
+    from embeddings.embedder import Embedder
+
+_T = TypeVar("_T")
+
+OFFLINE_DEFAULTS = {"image": "pixels", "text": "tfidf"}
+DEFAULT_NOTES = {
+    "image": "embedded by `pixels`: no embedder was named, and it needs no weights. A pretrained "
+    "network separates most pictures better: --embedder timm:NAME, or --checkpoint FILE for local "
+    "weights.",
+    "text": "embedded by `tfidf`: no embedder was named, and it needs no weights. It sees words, "
+    "not meanings; vectors of a sentence encoder can be given as .npz.",
+}
+
+
+@dataclass(frozen=True)
+class EmbedderChoice:
+    """An embedder by name, and what to tell the person who left the choice to us.
+
+    Attributes
+    ----------
+    name : such as ``timm:mobilenetv2_100``; None where the samples are vectors already
+    note : why this one, or None
+    """
+
+    name: str | None
+    note: str | None = None
+
+
+def choose_embedder(asked: str | None, kind: str) -> EmbedderChoice:
+    """Choose what embeds samples of a kind (image, text, vector)."""
+    if kind == "vector":
+        if asked is not None:
+            raise BadSource(
+                f"the samples are vectors: embedder {asked!r} has nothing to embed",
+                "leave the embedder out",
+            )
+        return EmbedderChoice(None)
+    if asked is not None:
+        return EmbedderChoice(asked)
+    return EmbedderChoice(OFFLINE_DEFAULTS[kind], DEFAULT_NOTES[kind])
+
+
+def make_embedder(
+    name: str, *, checkpoint: Path | None, sample: Sequence[Path | str], state_dir: Path | None
+) -> "Embedder":
+    """Make an embedder by its name, ``plugin`` or ``plugin:argument``."""
+    plugin, _, argument = name.partition(":")
+    factory = plugins.load(plugins.EMBEDDERS, plugin)
+    embedder: Embedder = factory.create(
+        argument, checkpoint=checkpoint, sample=sample, state_dir=state_dir
+    )
+    return embedder
+
+
+def embed_listing(
+    listing: Listing,
+    *,
+    embedder_name: str | None,
+    checkpoint: Path | None,
+    state_dir: Path,
+    cache_file: Path,
+    progress: Callable[[float], None],
+    should_stop: Callable[[], bool],
+) -> Listing:
+    """Return the listing with unit vectors, without the samples that could not be embedded."""
+    if listing.vectors is not None:
+        return replace(listing, vectors=unit_rows(listing.vectors))
+    from embeddings.cache import VectorCache
+    from embeddings.embedder import embed_all
+
+    items: Sequence[Path | str] = listing.paths or listing.texts or []
+    assert embedder_name is not None
+    embedder = make_embedder(
+        embedder_name, checkpoint=checkpoint, sample=items, state_dir=state_dir
+    )
+    if embedder.content != listing.kind:
+        raise BadSource(
+            f"embedder {embedder_name!r} embeds {embedder.content}s, the samples are "
+            f"{listing.kind}s",
+            f"such as {OFFLINE_DEFAULTS[listing.kind]!r} for {listing.kind}s",
+        )
+    cache_file.parent.mkdir(parents=True, exist_ok=True)
+    with VectorCache(cache_file) as cache:
+        embedded = embed_all(
+            embedder,
+            items,
+            cache=cache,
+            progress=lambda n_done, n_items: progress(n_done / max(1, n_items)),
+            should_stop=should_stop,
+        )
+    failures = [
+        Failure(sample=listing.sample_ids[failed.position], reason=failed.reason)
+        for failed in embedded.failures
+    ]
+    kept = only(listing, embedded.positions)
+    return replace(kept, vectors=embedded.vectors, failures=[*listing.failures, *failures])
+
+
+def only(listing: Listing, positions: NDArray[np.int64]) -> Listing:
+    """Return the listing with the samples at `positions` alone."""
+    if len(positions) == len(listing.sample_ids):
+        return listing
+    return replace(
+        listing,
+        sample_ids=[listing.sample_ids[position] for position in positions],
+        paths=_some(listing.paths, positions),
+        texts=_some(listing.texts, positions),
+        vectors=None if listing.vectors is None else listing.vectors[positions],
+        labels=_some(listing.labels, positions),
+        groups=_some(listing.groups, positions),
+    )
+
+
+def _some(values: list[_T] | None, positions: NDArray[np.int64]) -> list[_T] | None:
+    return None if values is None else [values[position] for position in positions]

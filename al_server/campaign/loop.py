@@ -1,0 +1,233 @@
+"""The loop itself: answers into the log, the log into the arrays, the arrays into the next pick.
+
+Not thread-safe: the campaign's writer thread owns it. A test or a benchmark may own it as well.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Update
+
+from al_server.campaign.ledger import Counts, Ledger
+from al_server.campaign.names import Names
+from al_server.campaign.offering import (
+    Picks,
+    Reason,
+    n_affordable,
+    pick,
+    second_opinions,
+    why_nothing,
+    without,
+)
+from al_server.campaign.pool_state import Label, PoolState
+from al_server.campaign.recording import answer_events
+from al_server.errors import ALError, NothingToUndo
+from al_server.models import AnswerIn, CampaignSpec
+from al_server.store.event_log import Event, EventLog, NewSample
+from strategies.pool import Explanation, Strategy
+
+_LOOKAHEAD_UP_TO = 200_000  # samples; beyond, a second pick costs more than a preload saves
+_RETRY_S = 5.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What may be read at any time from any thread; replaced as a whole."""
+
+    counts: Counts
+    holdout_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What an annotator is given.
+
+    Attributes
+    ----------
+    rows : leased to the annotator now, in order
+    reason : why there are none, or None
+    likely_next : a row that may well be offered after these, or None
+    """
+
+    rows: list[int]
+    reason: Reason | None
+    likely_next: int | None
+
+
+class Loop:
+    """Ledger, arrays and strategy of one campaign, and the log in front of them.
+
+    Attributes
+    ----------
+    explanations : why a leased row was picked, by (annotator, row); lost on a restart
+    """
+
+    def __init__(
+        self,
+        spec: CampaignSpec,
+        *,
+        log: EventLog,
+        names: Names,
+        ledger: Ledger,
+        pool: PoolState,
+        strategy: Strategy,
+    ) -> None:
+        self.spec = spec
+        self.names = names
+        self.ledger = ledger
+        self.pool = pool
+        self.explanations: dict[tuple[str, int], Explanation | None] = {}
+        self._log = log
+        self._strategy = strategy
+        self._changed_rows: dict[int, None] = {}  # in the ledger already, not yet in the arrays
+        self._ready: Picks | None = None
+        self._no_wake_before = 0.0
+        self.snapshot = self._take_snapshot()
+
+    # -- what people do ------------------------------------------------------------------------
+
+    def record(self, answers: Sequence[AnswerIn]) -> None:
+        """Put answers into the log, all or none."""
+        self.commit(answer_events(answers, self.names, self.ledger))
+
+    def undo(self, row: int, annotator: str, *, lease: bool) -> Label | None:
+        """Take an answer back and return it; with `lease` the annotator has the sample again."""
+        answer = self.ledger.answers.get(row, {}).get(annotator)
+        if answer is None:
+            raise NothingToUndo(
+                f"{annotator!r} has no answer on {self.names.sample_ids[row]!r}",
+                "undo takes back an annotator's own answer",
+            )
+        events = [Event("undo", row=row, annotator=annotator)]
+        if lease:
+            events += self._leases(annotator, [row])
+        self.commit(events)
+        return answer.label
+
+    def offer(self, annotator: str, n: int) -> Offer:
+        """Lease up to `n` samples: those the annotator holds, second opinions, then new picks."""
+        held = list(self.ledger.leases.get(annotator, ()))[:n]
+        n_new = n_affordable(self.ledger, self.spec.budget, n - len(held))
+        begun = second_opinions(self.ledger, annotator, n_new)
+        n_fresh = n_new - len(begun)
+        picks = self._picks(n_fresh) if n_fresh else Picks(0, [], [])
+        fresh = picks.rows[:n_fresh]
+        self.commit(self._leases(annotator, [*begun, *fresh]))
+        for row, explanation in zip(fresh, picks.explanations, strict=False):
+            self.explanations[annotator, row] = explanation
+        rows = [*held, *begun, *fresh]
+        return Offer(
+            rows=rows,
+            reason=None if rows else why_nothing(self.ledger, self.spec.budget),
+            likely_next=next(iter(picks.rows[n_fresh:]), None),
+        )
+
+    def _leases(self, annotator: str, rows: Iterable[int]) -> list[Event]:
+        data = {"expires_at": time.time() + self.spec.lease_s}
+        return [Event("lease", row=row, annotator=annotator, data=data) for row in rows]
+
+    def _picks(self, n: int) -> Picks:
+        if n == 1 and self._ready is not None and self._ready.seq == self._log.last_seq:
+            return self._ready
+        n_ahead = 1 if len(self.names.sample_ids) <= _LOOKAHEAD_UP_TO else 0
+        # rows whose news has not reached the arrays yet must not be offered
+        view = without(self.pool.view(), np.fromiter(self._changed_rows, dtype=np.int64))
+        seed, seq = self.spec.seed, self._log.last_seq
+        return pick(self._strategy, view, n + n_ahead, seed=seed, seq=seq)
+
+    # -- log first, then ledger, then arrays ---------------------------------------------------
+
+    def commit(self, events: Sequence[Event]) -> None:
+        """Write events to the log, then to the ledger; the arrays follow as backlog."""
+        if events:
+            self._take_in(self._log.append(events))
+
+    def _take_in(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self.ledger.apply(event)
+            if event.row is None:
+                continue
+            self._changed_rows[event.row] = None
+            if event.kind != "lease" and event.annotator is not None:
+                self.explanations.pop((event.annotator, event.row), None)
+        self.snapshot = self._take_snapshot()
+
+    def _take_snapshot(self) -> Snapshot:
+        curve = self.pool.holdout.curve if self.pool.holdout is not None else []
+        return Snapshot(self.ledger.counts(), curve[-1].accuracy if curve else None)
+
+    def has_backlog(self) -> bool:
+        """Tell whether the arrays or the next pick are behind the log."""
+        behind = self._ready is None or self._ready.seq != self._log.last_seq
+        return behind or bool(self._changed_rows)
+
+    def work_off_one(self) -> None:
+        """Bring one sample into the arrays, or, when all are in, make the next pick ready."""
+        if not self._changed_rows:
+            self._ready = self._picks(1)
+            return
+        row = next(iter(self._changed_rows))
+        del self._changed_rows[row]
+        self.pool.set_sample(row, *self.ledger.standing(row))
+        self.snapshot = self._take_snapshot()
+
+    def catch_up(self) -> None:
+        """Bring everything into the arrays."""
+        while self._changed_rows:
+            self.work_off_one()
+
+    def wake_at(self) -> float | None:
+        """Return when the next lease runs out, seconds since 1970."""
+        at = self.ledger.next_expiry()
+        return None if at is None else max(at, self._no_wake_before)
+
+    def wake(self) -> None:
+        """Let the leases that have run out expire."""
+        expired = self.ledger.expired(time.time())
+        try:
+            self.commit([Event("expire", row=row, annotator=who) for who, row in expired])
+        except ALError as error:
+            # they live on until the disk has room again
+            self._no_wake_before = time.time() + _RETRY_S
+            _log.warning("leases of %s could not expire: %s", self.spec.name, error)
+
+    # -- what grows ----------------------------------------------------------------------------
+
+    def add_classes(self, names: Sequence[str]) -> None:
+        """Append classes."""
+        self.catch_up()
+        self.commit([Event("classes", data={"names": list(names)})])
+        self.names.add_classes(names)
+        self.pool.add_classes(len(self.names.classes))
+
+    def add_samples(
+        self,
+        new: Sequence[NewSample],
+        events: Sequence[Event],
+        *,
+        embeddings: NDArray[np.float32],
+        keys: NDArray[np.uint64],
+        together_with: Sequence[Update] = (),
+    ) -> None:
+        """Append samples; `embeddings` and `keys` hold the old ones and the new."""
+        self.catch_up()
+        stored = self._log.append(events, new_samples=new, together_with=together_with)
+        self.names.add_samples([sample.sample_id for sample in new])
+        self.pool.add_samples(embeddings, keys)
+        self._take_in(stored)
+
+    def set_predictions(self, file: str | None, probabilities: NDArray[np.float32] | None) -> None:
+        """Let uncertainty come from a model of the user's own, kept in `file`; None ends that."""
+        self.catch_up()
+        self.commit([Event("predictions", data={"file": file})])
+        self.pool.set_own_predictions(probabilities)
+
+    @property
+    def seq(self) -> int:
+        """Number of the newest event."""
+        return self._log.last_seq

@@ -1,0 +1,77 @@
+"""From the store to a running campaign: fold the log, then build the arrays from it."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Engine
+
+from al_server import plugins
+from al_server.campaign.campaign import Campaign
+from al_server.campaign.classifier import VoteSettings
+from al_server.campaign.describe import Describer
+from al_server.campaign.ledger import Ledger
+from al_server.campaign.loop import Loop
+from al_server.campaign.names import Names, tie_keys
+from al_server.campaign.neighbors import pool_neighbors
+from al_server.campaign.pool_files import PoolFiles
+from al_server.campaign.pool_state import PoolState
+from al_server.models import Source
+from al_server.store.catalog import Catalog, StoredCampaign
+from al_server.store.event_log import EventLog
+
+SMOOTHING = 0.1
+"""Weight of the uniform prior in a vote, where a neighbour at distance 0 weighs 1."""
+
+
+def open_loop(stored: StoredCampaign, *, engine: Engine, files: PoolFiles) -> Loop:
+    """Rebuild the state of a campaign from its log and its files."""
+    assert stored.prepared is not None
+    spec = stored.spec
+    log = EventLog(engine, stored.id)
+    ledger = Ledger(overlap=spec.overlap)
+    names = Names(spec.name, multi=spec.task == "multi")
+    for event in log.read():
+        ledger.apply(event)
+    names.add_classes(ledger.classes)
+    names.add_samples(Catalog(engine).sample_ids(stored.id))
+    embeddings = files.embeddings(len(names.sample_ids), stored.prepared.n_features)
+    keys = tie_keys(names.sample_ids)
+    neighbors = files.load_neighbors(len(embeddings))
+    if neighbors is None:
+        neighbors = pool_neighbors(embeddings, keys)
+        files.save_neighbors(neighbors)
+    pool = PoolState(
+        embeddings,
+        keys,
+        neighbors,
+        n_classes=len(names.classes),
+        multi=spec.task == "multi",
+        votes=VoteSettings(spec.k, stored.prepared.vote_width, SMOOTHING),
+        holdout=files.load_holdout(),
+    )
+    pool.restore((row, *ledger.standing(row)) for row in ledger.touched_rows())
+    if ledger.predictions_file is not None:
+        pool.set_own_predictions(files.load_predictions(ledger.predictions_file))
+    strategy = plugins.load(plugins.STRATEGIES, spec.strategy)()
+    return Loop(spec, log=log, names=names, ledger=ledger, pool=pool, strategy=strategy)
+
+
+def open_campaign(
+    stored: StoredCampaign,
+    *,
+    engine: Engine,
+    files: PoolFiles,
+    take_in: Callable[[Campaign, Source], None],
+) -> Campaign:
+    """Open a campaign that is ready; `take_in` adds samples to it in the background."""
+    assert stored.prepared is not None
+    loop = open_loop(stored, engine=engine, files=files)
+    describer = Describer(
+        campaign=stored.name,
+        campaign_id=stored.id,
+        kind=stored.prepared.kind,
+        catalog=Catalog(engine),
+        names=loop.names,
+        ledger=loop.ledger,
+        pool=loop.pool,
+    )
+    return Campaign(stored, loop=loop, files=files, describer=describer, take_in=take_in)

@@ -1,0 +1,109 @@
+"""The files of one campaign: what is too large for tables, and can be computed again."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_server.campaign.holdout import HoldoutData
+from al_server.campaign.nearest import NearestLists
+from al_server.campaign.neighbors import N_NEIGHBORS
+
+_BLOCK = 65_536
+
+
+def unit_rows(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Scale rows to length one. Each row by itself, so the bits do not depend on its company."""
+    result = np.empty(vectors.shape, dtype=np.float32)
+    for start in range(0, len(vectors), _BLOCK):
+        block = vectors[start : start + _BLOCK].astype(np.float64)
+        block /= np.abs(block).max(axis=1, keepdims=True)  # so that squares cannot overflow
+        result[start : start + _BLOCK] = block / np.sqrt((block**2).sum(axis=1, keepdims=True))
+    return result
+
+
+class PoolFiles:
+    """Embeddings, neighbours, holdout and a user's own predictions of one campaign."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def embedder_state(self) -> Path:
+        """Folder where a fitted embedder keeps what it has learned of the pool."""
+        return self.folder / "embedder"
+
+    # -- embeddings ----------------------------------------------------------------------------
+
+    def append_embeddings(self, vectors: NDArray[np.float32], *, n_before: int) -> None:
+        """Write unit rows after the first `n_before`; what a broken run left behind goes."""
+        path = self.folder / "embeddings.f32"
+        with path.open("r+b" if path.exists() else "w+b") as file:
+            file.truncate(n_before * vectors.shape[1] * 4)
+            file.seek(0, os.SEEK_END)
+            np.ascontiguousarray(vectors, dtype="<f4").tofile(file)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def embeddings(self, n_samples: int, n_features: int) -> NDArray[np.float32]:
+        """Return the embeddings, mapped from the file, shape (n_samples, n_features)."""
+        # "c": the kernels are compiled for arrays that look writable; the file is never written
+        mapped = np.memmap(
+            self.folder / "embeddings.f32", dtype="<f4", mode="c", shape=(n_samples, n_features)
+        )
+        return np.asarray(mapped)
+
+    # -- neighbors -----------------------------------------------------------------------------
+
+    def save_neighbors(self, lists: NearestLists) -> None:
+        """Keep the neighbours inside the pool."""
+        _save(self.folder / "neighbors.npz", rows=lists.rows, distances=lists.distances)
+
+    def load_neighbors(self, n_samples: int) -> NearestLists | None:
+        """Return the neighbours, or None where they are not there for exactly these samples."""
+        stored = _load(self.folder / "neighbors.npz")
+        if stored is None or stored["rows"].shape != (n_samples, N_NEIGHBORS):
+            return None
+        lists = NearestLists(0, n_watched=N_NEIGHBORS, n_spare=0)
+        lists.adopt(stored["rows"], stored["distances"])
+        return lists
+
+    # -- holdout and predictions ---------------------------------------------------------------
+
+    def save_holdout(self, data: HoldoutData) -> None:
+        """Keep the holdout."""
+        _save(self.folder / "holdout.npz", embeddings=data.embeddings, truth=data.truth)
+
+    def load_holdout(self) -> HoldoutData | None:
+        """Return the holdout, if the campaign has one."""
+        stored = _load(self.folder / "holdout.npz")
+        return None if stored is None else HoldoutData(stored["embeddings"], stored["truth"])
+
+    def save_predictions(self, name: str, probabilities: NDArray[np.float32]) -> None:
+        """Keep a user's own predictions under a name."""
+        _save(self.folder / name, probabilities=probabilities)
+
+    def load_predictions(self, name: str) -> NDArray[np.float32] | None:
+        """Return a user's own predictions."""
+        stored = _load(self.folder / name)
+        return None if stored is None else stored["probabilities"]
+
+
+def _save(path: Path, **arrays: NDArray[Any]) -> None:
+    """Write all or nothing."""
+    unfinished = path.with_suffix(".unfinished")
+    with unfinished.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+def _load(path: Path) -> dict[str, NDArray[Any]] | None:
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as stored:
+        return dict(stored)

@@ -1,0 +1,59 @@
+"""From the answers that people send to the events of the log."""
+
+from collections.abc import Sequence
+
+from al_server.campaign.ledger import Ledger
+from al_server.campaign.names import Names
+from al_server.campaign.pool_state import Label
+from al_server.errors import ALError
+from al_server.models import AnswerIn
+from al_server.store.event_log import Event, StoredLabel
+
+
+def answer_events(answers: Sequence[AnswerIn], names: Names, ledger: Ledger) -> list[Event]:
+    """Return what the answers add to the log; an answer that stands already adds nothing.
+
+    Raises
+    ------
+    UnknownSample, UnknownClass, BadInput
+        For the first answer that cannot be taken; then none of them is.
+    """
+    events: list[Event] = []
+    standing: dict[tuple[int, str], Label | None] = {}
+    keys: set[str] = set()
+    for place, answer in enumerate(answers):
+        try:
+            row = names.row(answer.sample_id)
+            label = None if answer.label is None else names.label(answer.label)
+        except ALError as error:
+            error.message = f"labels[{place}]: {error.message}"
+            raise
+        if answer.key is not None and (answer.key in ledger.keys or answer.key in keys):
+            continue
+        if answer.key is not None:
+            keys.add(answer.key)
+        person = (row, answer.annotator)
+        earlier = ledger.answers.get(row, {}).get(answer.annotator)
+        if person in standing:
+            stands = standing[person] == label
+        else:
+            stands = earlier is not None and earlier.label == label
+        if stands:
+            continue
+        standing[person] = label
+        events.append(
+            Event(
+                kind="skip" if label is None else "label",
+                row=row,
+                annotator=answer.annotator,
+                label=as_stored(label),
+                lead_time_s=answer.lead_time_s,
+                key=answer.key,
+            )
+        )
+    return events
+
+
+def as_stored(label: Label | None) -> StoredLabel:
+    """Return a label as the log keeps it."""
+    return list(label) if isinstance(label, tuple) else label

@@ -1,0 +1,56 @@
+"""The command line, `al-server`: puts the commands together and says what went wrong."""
+
+from typing import Any
+
+import click
+
+from al_server import __version__
+from al_server.commands.campaign import campaign
+from al_server.commands.doctor import doctor
+from al_server.commands.embed import embed
+from al_server.commands.output import examples
+from al_server.commands.predict import predict
+from al_server.commands.serve import serve
+from al_server.commands.strategies import strategies
+from al_server.errors import ALError
+
+
+class _Failure(click.ClickException):
+    """An error as the command line shows it; exit code 1."""
+
+    def __init__(self, error: ALError) -> None:
+        super().__init__(error.message)
+        self.remedy = error.remedy
+
+    def show(self, file: Any = None) -> None:
+        """Print what is wrong and what to do, on stderr."""
+        click.echo(f"error: {self.message}", err=True)
+        if self.remedy:
+            click.echo(f"remedy: {self.remedy}", err=True)
+
+
+class _Commands(click.Group):
+    """Turns the errors that are meant for people into an answer instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except ALError as error:
+            raise _Failure(error) from error
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=examples(
+        "al-server serve --demo",
+    ),
+)
+@click.version_option(__version__, prog_name="al-server")
+def main() -> None:
+    """Label the samples that are worth most, one after another."""
+
+
+for command in (serve, campaign, predict, embed, strategies, doctor):
+    main.add_command(command)

@@ -1,0 +1,1 @@
+"""The commands of `al-server`, one a file."""

@@ -1,0 +1,102 @@
+"""Ready embeddings: ``.npz`` and ``.npy`` files. Pickles are never opened."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_server.errors import BadSource
+from al_server.sources.listing import KnownLabel, Listing, check_ids, checked_vectors, shown
+
+
+def read_npz(file: Path, *, labels: bool, multi: bool) -> Listing:
+    """Read `X` (n, d) and, where there are any, `ids`, `group` and, on demand, `y` and `classes`.
+
+    `y` counts into `classes`, -1 where the label is unknown; without `classes` its sorted values
+    are the classes. Ids default to the row numbers, from 0.
+
+    Raises
+    ------
+    BadSource
+        If the file is not what it should be; it names the array and the rows.
+    """
+    arrays = _load(file, wanted={"X", "ids", "group", *({"y", "classes"} if labels else ())})
+    if not isinstance(arrays, dict):
+        raise BadSource(f"{file} is a single array, not an .npz archive", "use kind npy for it")
+    if "X" not in arrays:
+        raise BadSource(f"{file} has no array X", "save it with numpy.savez(file, X=embeddings)")
+    vectors = checked_vectors(arrays.pop("X"), where=file)
+    for name in arrays.keys() - {"classes"}:
+        if arrays[name].shape != (len(vectors),):
+            raise BadSource(
+                f"{file}: {name} has shape {arrays[name].shape}, X has {len(vectors)} rows",
+                f"{name} needs one entry a row",
+            )
+    ids = _texts(arrays["ids"]) if "ids" in arrays else _row_numbers(len(vectors))
+    check_ids(ids, where=file)
+    known, classes = None, None
+    if labels:
+        known, classes = _labels(arrays, file, multi)
+    groups = _texts(arrays["group"]) if "group" in arrays else None
+    return Listing("vector", ids, vectors=vectors, labels=known, classes=classes, groups=groups)
+
+
+def read_npy(file: Path) -> Listing:
+    """Read one array of embeddings, shape (n_samples, n_features); ids are the row numbers."""
+    array = _load(file, wanted=set())
+    if isinstance(array, dict):
+        raise BadSource(f"{file} is an .npz archive", "use kind npz for it")
+    vectors = checked_vectors(array, where=file)
+    return Listing("vector", _row_numbers(len(vectors)), vectors=vectors)
+
+
+def _load(file: Path, *, wanted: set[str]) -> NDArray[Any] | dict[str, NDArray[Any]]:
+    try:
+        # no pickles: an array of objects could run any code
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            return {name: loaded[name] for name in loaded.files if name in wanted}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+        remedy = "save plain arrays with numpy.save or numpy.savez; arrays of objects are not read"
+        raise BadSource(f"{file} cannot be read: {error}", remedy) from error
+
+
+def _labels(
+    arrays: dict[str, NDArray[Any]], file: Path, multi: bool
+) -> tuple[list[KnownLabel], list[str]]:
+    if "y" not in arrays:
+        raise BadSource(f"{file} has no array y", "add y, or leave out labels")
+    y = arrays["y"]
+    if "classes" not in arrays:
+        is_known = y != -1 if y.dtype.kind in "iu" else np.ones(len(y), dtype=bool)
+        values, positions = np.unique(y[is_known], return_inverse=True)
+        y = np.full(len(y), -1)
+        y[is_known] = positions
+        classes = _texts(values)
+    else:
+        classes = _texts(arrays["classes"])
+        if y.dtype.kind not in "iu":
+            raise BadSource(f"{file}: y has type {y.dtype}", "y holds positions in classes")
+        unfit = np.flatnonzero((y < -1) | (y >= len(classes))).tolist()
+        if unfit:
+            raise BadSource(
+                f"{file}: y of rows {shown(unfit)} counts beyond the {len(classes)} classes",
+                "y holds positions in classes, -1 where the label is unknown",
+            )
+    # -1 takes the last one, None
+    named: list[KnownLabel] = [*([name] if multi else name for name in classes), None]
+    return [named[position] for position in y.tolist()], classes
+
+
+def _texts(values: NDArray[Any]) -> list[str]:
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "replace")
+    return [str(value) for value in values.ravel().tolist()]
+
+
+def _row_numbers(n: int) -> list[str]:
+    return [str(row) for row in range(n)]

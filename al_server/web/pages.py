@@ -1,0 +1,62 @@
+"""The pages that people see.
+
+A page is rendered here from the same models that the API answers with; what happens on it
+afterwards goes through the API, from the modules in ``static``. The views ask and render, nothing
+more: whatever a page shows, a program can have too.
+"""
+
+from flask import Blueprint, redirect, render_template, url_for
+from werkzeug import Response
+
+from al_server import plugins
+from al_server.api.context import registry, settings
+from al_server.models import CampaignInfo, Progress
+
+bp = Blueprint(
+    "pages",
+    __name__,
+    template_folder="templates",
+    static_folder="static",
+    static_url_path="/static",
+)
+
+
+@bp.get("/")
+def campaigns() -> str:
+    """All campaigns, the newest first."""
+    infos = sorted(registry().infos(), key=lambda info: info.created_at, reverse=True)
+    return render_template("campaigns.html", campaigns=[(info, _progress(info)) for info in infos])
+
+
+@bp.get("/new")
+def new() -> str:
+    """The form that makes a campaign."""
+    return render_template(
+        "new.html",
+        strategies=plugins.names(plugins.STRATEGIES),
+        embedders=plugins.names(plugins.EMBEDDERS),
+        roots=settings().roots,
+    )
+
+
+@bp.get("/campaigns/<name>/annotate")
+def annotate(name: str) -> str | Response:
+    """Where labels are given; a campaign that is not ready is shown getting ready."""
+    info = registry().info(name)
+    if info.state != "ready":
+        return redirect(url_for("pages.progress", name=name))
+    return render_template("annotate.html", info=info)
+
+
+@bp.get("/campaigns/<name>/progress")
+def progress(name: str) -> str:
+    """How far a campaign has come, and what can be changed while it runs."""
+    info = registry().info(name)
+    return render_template(
+        "progress.html", info=info, progress=_progress(info), roots=settings().roots
+    )
+
+
+def _progress(info: CampaignInfo) -> Progress | None:
+    """Counts and curve, which only a campaign that is ready has."""
+    return registry().campaign(info.name).progress() if info.state == "ready" else None

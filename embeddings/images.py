@@ -1,0 +1,105 @@
+"""Any image file a person may have -> an RGB image, or a reason they understand."""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from embeddings.errors import Unreadable
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+"""Suffixes of the files that are taken for images, in lower case."""
+
+MAX_PIXELS = 64_000_000
+"""Larger images are refused: a small file may unfold into any amount of memory."""
+
+MAX_ASPECT = 50
+"""Longer strips are refused: networks scale the short side up, and the long one with it."""
+
+MAX_BYTES = 512 * 2**20
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF")
+_HIGH_DEPTH = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
+
+
+def load_image(path: Path) -> Image.Image:
+    """Read an image file as a person would see it.
+
+    Rotated as its EXIF says, transparency on white, the first frame of several, 16-bit and float
+    greys brought to 8 bits.
+
+    Returns
+    -------
+    PIL image, mode RGB
+
+    Raises
+    ------
+    Unreadable
+        With the reason; the path is not in it.
+    """
+    return decode_image(read_file(path))
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of an image file; raise `Unreadable` where there are none, or too many."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise Unreadable(f"the file is larger than {MAX_BYTES // 2**20} MB")
+        data = path.read_bytes()
+    except OSError as error:
+        raise Unreadable(f"the file cannot be read: {error.strerror or error}") from error
+    if not data:
+        raise Unreadable("the file is empty")
+    return data
+
+
+def decode_image(data: bytes) -> Image.Image:
+    """Decode the bytes of an image file; see `load_image`."""
+    try:
+        with Image.open(BytesIO(data), formats=_FORMATS) as image:
+            _check_size(*image.size)
+            image.load()
+            return _to_rgb(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as error:
+        raise Unreadable("not an image that can be read (jpg, png, webp, bmp, tif)") from error
+    except Image.DecompressionBombError as error:
+        raise Unreadable(f"the image is larger than {MAX_PIXELS // 10**6} megapixels") from error
+    except Unreadable:
+        raise
+    except Exception as error:  # decoders meet hostile bytes and raise anything
+        raise Unreadable(f"the image is damaged: {error}") from error
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise Unreadable(
+            f"the image is larger than {MAX_PIXELS // 10**6} megapixels ({width} x {height})"
+        )
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise Unreadable(f"the image is a strip of {width} x {height} pixels")
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Bring any mode to RGB, transparency on white."""
+    if image.mode in _HIGH_DEPTH:
+        return _to_8_bits(image).convert("RGB")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """Scale a deep grey image; what PIL does by itself is to cut off at 255."""
+    grey = np.asarray(image).astype(np.float64)
+    if not np.isfinite(grey).all():
+        raise Unreadable("the image holds numbers that are not finite")
+    if image.mode == "F":  # no agreed range: 0..1, 0..255 or anything
+        low, high = (0.0, 1.0) if 0 <= grey.min() and grey.max() <= 1 else (grey.min(), grey.max())
+    else:
+        low, high = 0.0, 65535.0 if grey.max() > 255 or image.mode != "I" else 255.0
+    scaled = (np.clip(grey, low, high) - low) * (255 / max(high - low, 1e-12))
+    return Image.fromarray(np.rint(scaled).astype(np.uint8))

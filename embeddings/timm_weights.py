@@ -1,0 +1,169 @@
+"""Trained weights for a timm network, or a reason and a remedy; never a random network."""
+
+import difflib
+import socket
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from embeddings.errors import EmbedderUnavailable
+
+StateDict = dict[str, Any]
+
+_ELSEWHERE = (
+    "give local weights with --checkpoint FILE, or use the embedder `pixels` (images) or "
+    "`tfidf` (texts), which need no weights"
+)
+_CONNECT_S = 5.0
+_FOLDED_TOLERANCE = 1e-6
+
+
+def check_model_name(model: str) -> None:
+    """Raise `EmbedderUnavailable`, naming the nearest, where timm knows no such network."""
+    import timm
+
+    if not timm.is_model(model):
+        near = difflib.get_close_matches(model, timm.list_models(), n=3)
+        raise EmbedderUnavailable(
+            f"timm knows no network {model!r}",
+            f"did you mean {' or '.join(near)}?" if near else "list them with timm.list_models()",
+        )
+
+
+def read_checkpoint(path: Path) -> StateDict:
+    """Read a .pth or .safetensors file; nothing in it is executed."""
+    from timm.models import load_state_dict
+
+    if not path.is_file():
+        raise EmbedderUnavailable(f"there is no checkpoint at {path}", "check the path")
+    try:
+        weights: StateDict = load_state_dict(str(path), device="cpu", weights_only=True)
+    except Exception as error:  # the readers raise anything on foreign bytes
+        raise EmbedderUnavailable(
+            f"{path.name} cannot be read as weights: {str(error).splitlines()[0]}",
+            "give a file of torch.save(model.state_dict(), FILE), or a .safetensors file",
+        ) from error
+    if not all(hasattr(value, "shape") for value in weights.values()):
+        raise EmbedderUnavailable(
+            f"{path.name} holds more than weights", "save model.state_dict() alone"
+        )
+    return weights
+
+
+def has_folded_batch_norms(weights: StateDict, *, source: str) -> bool:
+    """Say whether the batch norms only add a bias: the rest was folded into the convolutions.
+
+    True if there are batch norms, and each has weight 1, mean 0 and a constant variance of about 1.
+    Training never leaves that behind.
+
+    Raises
+    ------
+    EmbedderUnavailable
+        If they do not even add a bias: so they are before the first step of training.
+    """
+    norms = [key.removesuffix(".running_var") for key in weights if key.endswith(".running_var")]
+    folded = bool(norms) and all(
+        {f"{norm}.weight", f"{norm}.bias", f"{norm}.running_mean"} <= weights.keys()
+        and bool((weights[f"{norm}.weight"] == 1).all())
+        and bool((weights[f"{norm}.running_mean"] == 0).all())
+        and bool(((weights[f"{norm}.running_var"] - 1).abs() < 2e-3).all())
+        for norm in norms
+    )
+    if folded and not any(bool((weights[f"{norm}.bias"] != 0).any()) for norm in norms):
+        raise EmbedderUnavailable(
+            f"the weights in {source} were never trained", "give the file of a trained network"
+        )
+    return folded
+
+
+def fit_checkpoint(model: Any, weights: StateDict, *, source: str) -> None:
+    """Load weights into a network without a classifier; every other key must fit.
+
+    Raises
+    ------
+    EmbedderUnavailable
+        Naming the keys that are missing, left over, or of another shape.
+    """
+    classifiers = model.pretrained_cfg.get("classifier") or ()
+    classifiers = (classifiers,) if isinstance(classifiers, str) else classifiers
+    wanted = model.state_dict()
+    given = {
+        key: value
+        for key, value in weights.items()
+        if key in wanted or not key.startswith(tuple(f"{name}." for name in classifiers))
+    }
+    problems = {
+        "missing": wanted.keys() - given.keys(),
+        "unexpected": given.keys() - wanted.keys(),
+        "of another shape": {
+            key for key in wanted.keys() & given.keys() if wanted[key].shape != given[key].shape
+        },
+    }
+    # networks saved by an old torch count no batches; the count is not used in evaluation
+    problems["missing"] = {k for k in problems["missing"] if not k.endswith("num_batches_tracked")}
+    if any(problems.values()):
+        told = "; ".join(f"{what}: {_some(keys)}" for what, keys in problems.items() if keys)
+        raise EmbedderUnavailable(
+            f"{source} does not fit this network: {told}",
+            "name the network that these weights were made for",
+        )
+    model.load_state_dict(given, strict=False)
+
+
+def download_model(name: str, build: dict[str, Any]) -> Any:
+    """Create a network with the weights of the model hub, or those downloaded before.
+
+    The hub is given a few seconds to answer; the download itself may take its time.
+    """
+    import timm
+
+    config = timm.models.get_pretrained_cfg(name)
+    if config is None or not config.has_weights:
+        raise EmbedderUnavailable(f"timm has no trained weights for {name}", _ELSEWHERE)
+    downloaded = _downloaded(config.hf_hub_id) if config.hf_hub_id else None
+    if downloaded is not None:
+        build = {**build, "pretrained_cfg_overlay": {"file": downloaded}}
+    elif not _hub_answers():
+        raise EmbedderUnavailable(
+            f"the model hub cannot be reached for the weights of {name}", _ELSEWHERE
+        )
+    try:
+        return timm.create_model(name, pretrained=True, num_classes=0, **build)
+    except Exception as error:  # the hub's client raises dozens of types
+        raise EmbedderUnavailable(
+            f"the weights of {name} could not be had: {str(error).splitlines()[0]}", _ELSEWHERE
+        ) from error
+
+
+def _downloaded(hub_id: str) -> str | None:
+    """Return the file that an earlier download left on this machine."""
+    import huggingface_hub
+
+    for filename in ("model.safetensors", "pytorch_model.bin"):
+        path = huggingface_hub.try_to_load_from_cache(hub_id, filename)
+        if isinstance(path, str):
+            return path
+    return None
+
+
+def _hub_answers() -> bool:
+    """Try a connection: the hub's own client takes most of a minute to give up."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    if urllib.request.getproxies():
+        return True  # only the proxy knows
+    url = urlsplit(constants.ENDPOINT)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    try:
+        with socket.create_connection((url.hostname or "", port), timeout=_CONNECT_S):
+            return True
+    except OSError:
+        return False
+
+
+def _some(keys: set[str]) -> str:
+    first = ", ".join(sorted(keys)[:4])
+    return first if len(keys) <= 4 else f"{first} and {len(keys) - 4} more"

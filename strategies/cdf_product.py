@@ -1,0 +1,45 @@
+"""Uncertainty x density x diversity, each as the share of candidates below it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from strategies import inputs, product
+from strategies.pool import Explanation, PoolView, Rows
+from strategies.scores import Aggregate, Measure
+
+
+@dataclass(frozen=True)
+class CdfProduct:
+    """Score = R(uncertainty) R(density) R(cover distance), the plain product of the literature.
+
+    R is the tie-averaged rank among the candidates divided by their number, so that scales do not
+    matter. Where classes differ in size the constant density factor starves the rare ones;
+    `InClass` is safer. Time O(n) a pick; a batch is as many picks, each of which counts as covered
+    for the next.
+
+    Attributes
+    ----------
+    uncertainty : which uncertainty of `strategies.scores`
+    aggregate : how the uncertainties of several classes become one in a multi-label campaign
+    """
+
+    uncertainty: Measure = "margin"
+    aggregate: Aggregate = "mean"
+
+    def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Rows:
+        """Return up to `budget` candidate rows, best first."""
+        return product.select(pool, self._factors(pool), budget)
+
+    def explain(self, pool: PoolView, rows: Rows) -> list[Explanation]:
+        """Return the score and the percentiles of candidate rows."""
+        return product.explain(pool, self._factors(pool), rows)
+
+    def _factors(self, pool: PoolView) -> product.Factors:
+        return product.Factors(
+            uncertainty=inputs.uncertainty(pool, self.uncertainty, self.aggregate),
+            density=inputs.density(pool, "cdf_product"),
+            cover_distance=inputs.cover_distance(pool, "cdf_product"),
+            groups=np.zeros(len(pool.status), np.int32),
+            divisors=np.ones(1),
+        )

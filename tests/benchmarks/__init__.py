@@ -1,0 +1,1 @@
+"""Speed against peers, by hand: ``python -m tests.benchmarks.NAME``; the last line is JSON."""

@@ -1,0 +1,121 @@
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embeddings.cache import VectorCache
+from embeddings.embedder import content_hash
+
+A, B, C = (content_hash(letter) for letter in "abc")
+ONE = np.array([0.6, 0.8], dtype=np.float32)
+TWO = np.array([1, 0], dtype=np.float32)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "vectors.sqlite"
+
+
+def test_vectors_come_back_bit_for_bit_after_reopening(path: Path) -> None:
+    with VectorCache(path) as cache:
+        cache.put_many("e1", {A: ONE, B: TWO})
+    with VectorCache(path) as cache:
+        found = cache.get_many("e1", [A, B, C])
+    assert found.keys() == {A, B}
+    assert np.array_equal(found[A], ONE)
+    assert found[A].dtype == np.float32
+
+
+def test_embedders_do_not_see_each_others_vectors(path: Path) -> None:
+    with VectorCache(path) as cache:
+        cache.put_many("e1", {A: ONE})
+        cache.put_many("e2", {A: TWO})
+        assert np.array_equal(cache.get_many("e1", [A])[A], ONE)
+        assert np.array_equal(cache.get_many("e2", [A])[A], TWO)
+        assert cache.get_many("e3", [A]) == {}
+
+
+def test_more_hashes_than_one_query_takes_are_found(path: Path) -> None:
+    many = {content_hash(str(i)): np.array([i, 1], dtype=np.float32) for i in range(2500)}
+    with VectorCache(path) as cache:
+        cache.put_many("e", many)
+        found = cache.get_many("e", list(many))
+    assert found.keys() == many.keys()
+    assert all(np.array_equal(found[key], many[key]) for key in many)
+
+
+def test_nothing_asked_gives_nothing(path: Path) -> None:
+    with VectorCache(path) as cache:
+        cache.put_many("e", {})
+        assert cache.get_many("e", []) == {}
+
+
+def test_what_was_put_is_seen_by_another_open_cache_at_once(path: Path) -> None:
+    with VectorCache(path) as writer, VectorCache(path) as reader:
+        writer.put_many("e", {A: ONE})
+        assert np.array_equal(reader.get_many("e", [A])[A], ONE)
+
+
+def test_threads_may_share_a_cache(path: Path) -> None:
+    keys = [content_hash(str(i)) for i in range(200)]
+    with VectorCache(path) as cache, ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda key: cache.put_many("e", {key: ONE}), keys))
+        found = list(threads.map(lambda key: cache.get_many("e", [key]), keys))
+    assert all(np.array_equal(one[key], ONE) for one, key in zip(found, keys, strict=True))
+
+
+@pytest.mark.parametrize("damage", [b"this is no database, but some text" * 100, b"\0" * 5000])
+def test_a_damaged_file_is_put_aside_and_begun_anew(
+    path: Path, damage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.parent.mkdir()
+    path.write_bytes(damage)
+    with VectorCache(path) as cache:
+        assert cache.get_many("e", [A]) == {}
+        cache.put_many("e", {A: ONE})
+        assert np.array_equal(cache.get_many("e", [A])[A], ONE)
+    assert path.with_name("vectors.sqlite.damaged").read_bytes() == damage
+    assert "damaged" in caplog.text
+
+
+def test_damage_that_shows_later_is_met_in_the_same_way(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    many = {content_hash(str(i)): np.full(300, i, dtype=np.float32) for i in range(200)}
+    with VectorCache(path) as cache:
+        cache.put_many("e", many)
+    with path.open("r+b") as file:  # the header stays whole
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+    with VectorCache(path) as cache:
+        assert cache.get_many("e", list(many)) == {}
+        cache.put_many("e", {A: ONE})
+        assert np.array_equal(cache.get_many("e", [A])[A], ONE)
+    assert "damaged" in caplog.text
+
+
+def test_a_file_that_cannot_be_written_is_gone_around(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embeddings.cache._BUSY_S", 0.05)
+    with VectorCache(path) as cache:
+        cache.put_many("e", {A: ONE})
+        blocker = sqlite3.connect(path, isolation_level=None)
+        blocker.execute("BEGIN IMMEDIATE")
+        try:
+            cache.put_many("e", {B: TWO})
+            assert cache.get_many("e", [A, B]).keys() == {A}
+        finally:
+            blocker.close()
+        cache.put_many("e", {B: TWO})
+        assert cache.get_many("e", [A, B]).keys() == {A, B}
+    assert "not used this time" in caplog.text
+
+
+def test_a_folder_in_its_place_is_gone_around(path: Path) -> None:
+    path.mkdir(parents=True)
+    with VectorCache(path) as cache:
+        cache.put_many("e", {A: ONE})
+        assert cache.get_many("e", [A]) == {}
