@@ -127,3 +127,9 @@ class StorageUnavailable(ALError):
     """The database does not answer; nothing was recorded."""
 
     status, code = 503, "storage_unavailable"
+
+
+class StrategyFailed(ALError):
+    """The strategy could not choose; answers are taken all the same."""
+
+    status, code = 409, "strategy_failed"

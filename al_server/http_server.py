@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-untyped"
 """The HTTP server itself: waitress, with limits and errors like those of the application."""
 
 from flask import Flask

@@ -42,7 +42,6 @@ class VectorCache:
         self.path = path
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        path.parent.mkdir(parents=True, exist_ok=True)
         with self._lock:
             self._attempt(lambda _: None, None)
 
@@ -78,7 +77,7 @@ class VectorCache:
                 if self._connection is None:
                     self._connection = _connect(self.path)
                 return use(self._connection)
-            except sqlite3.OperationalError as error:
+            except (OSError, sqlite3.OperationalError) as error:
                 # locked, full, read-only: the file itself is sound
                 log.warning("vector cache %s not used this time: %s", self.path, error)
                 return otherwise
@@ -105,6 +104,7 @@ class VectorCache:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, timeout=_BUSY_S, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")

@@ -24,11 +24,12 @@ def load_state(path: Path) -> State | None:
         If the file is damaged. It is not replaced: vectors that were made with it are in use.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # opened here: np.load leaves a damaged file open
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, BadZipFile) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise EmbedderUnavailable(
             f"the embedder's state {path} is damaged: {error}",
             "restore it; or delete it, and the embedder is fitted anew",

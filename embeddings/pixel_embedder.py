@@ -49,7 +49,7 @@ class PixelEmbedder:
     """
 
     content: Literal["image", "text"] = "image"
-    batch_size = 256
+    batch_size = 64
 
     def __init__(self, state: State) -> None:
         self._mean, self._projection = state["mean"], state["projection"]
@@ -103,7 +103,7 @@ def fit(small: Sequence[Image.Image]) -> State:
     if not small:
         raise EmbedderUnavailable(
             "pixels has nothing to fit to: no image of the sample can be read",
-            "check the images that are listed as failures",
+            "check the files; for texts use tfidf",
         )
     color = _pixels(small, grey=False).reshape(len(small), -1, 3)
     grey = bool((color == color[:, :, :1]).all())

@@ -116,6 +116,7 @@ def fit(texts: Sequence[str]) -> State:
     """
     from sklearn.utils.extmath import randomized_svd
 
+    texts = texts or [""]  # no text says as much as an empty one
     state: dict[str, NDArray[Any]] = {}
     known = []
     for terms in _TERMS:
@@ -133,7 +134,7 @@ def fit(texts: Sequence[str]) -> State:
     if weighed.nnz == 0:
         raise EmbedderUnavailable(
             "tfidf has nothing to fit to: there is no word in the sample of texts",
-            "check the column that the texts are taken from",
+            "check the column that the texts are taken from; for images use pixels or timm:NAME",
         )
     n_topics = min(N_TOPICS, *weighed.shape)
     _, _, topics = randomized_svd(weighed, n_topics, n_iter=4, random_state=0)
@@ -155,10 +156,12 @@ def _count(terms: _Terms, texts: Sequence[str]) -> Any:
 def _weigh(counts: Any, idf: NDArray[np.float32]) -> Any:
     """Turn counts into tf-idf, each row of unit length."""
     from scipy.sparse import csr_matrix
-    from sklearn.preprocessing import normalize
 
     weights = (1 + np.log(counts.data)) * idf[counts.indices]
-    return normalize(csr_matrix((weights, counts.indices, counts.indptr), shape=counts.shape))
+    rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+    norms = np.sqrt(np.bincount(rows, weights.astype(np.float64) ** 2, minlength=counts.shape[0]))
+    unit = (weights / norms[rows]).astype(np.float32)
+    return csr_matrix((unit, counts.indices, counts.indptr), shape=counts.shape)
 
 
 def _side_by_side(matrices: list[Any]) -> Any:

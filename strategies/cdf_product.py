@@ -40,6 +40,6 @@ class CdfProduct:
             uncertainty=inputs.uncertainty(pool, self.uncertainty, self.aggregate),
             density=inputs.density(pool, "cdf_product"),
             cover_distance=inputs.cover_distance(pool, "cdf_product"),
-            groups=np.zeros(len(pool.status), np.int32),
+            groups=np.empty(0, np.int32),
             divisors=np.ones(1),
         )

@@ -58,7 +58,7 @@ def labels_per_class(pool: PoolView) -> NDArray[np.int64]:
         counts: NDArray[np.int64] = (pool.targets[rows] == 1).sum(axis=0, dtype=np.int64)
         return counts
     labels = pool.labels[rows]
-    return np.bincount(labels[labels >= 0], minlength=pool.n_classes)
+    return np.bincount(labels[labels >= 0], minlength=max(pool.n_classes, 1))
 
 
 def density(pool: PoolView, strategy: str) -> Column:
@@ -92,18 +92,15 @@ def refuse_nan(name: str, values: Column, rows: Rows) -> Column:
     return chosen
 
 
-def candidates_to_explain(pool: PoolView, rows: Rows) -> Rows:
-    """Return all candidate rows, after a check that `rows` are among them."""
-    outside = [row for row in rows if not 0 <= row < len(pool.status)]
-    if outside:
-        raise ValueError(f"row {outside[0]} is not in the pool of {len(pool.status)} samples")
+def check_candidates(pool: PoolView, rows: Rows) -> None:
+    """Refuse rows that are no candidates: their percentiles among the candidates say nothing."""
+    n_samples = len(pool.status)
     for row in rows:
+        if not 0 <= row < n_samples:
+            raise ValueError(f"row {row} is not in the pool of {n_samples} samples")
         if pool.status[row] != Status.UNLABELED:
             name = Status(pool.status[row]).name
-            raise ValueError(
-                f"row {row} is {name}, not a candidate; explain it before it is leased"
-            )
-    return pool.candidate_rows()
+            raise ValueError(f"row {row} is {name}, no candidate; explain it before it is leased")
 
 
 def _column(pool: PoolView, name: str, values: NDArray[Any], dtype: Any) -> NDArray[Any]:

@@ -3,26 +3,35 @@
 What `cdf_product` and `in_class` have in common.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numba import get_num_threads, set_num_threads
 from numpy.typing import NDArray
 
 from strategies import inputs
+from strategies.kernels import ecdf_product as kernel
 from strategies.kernels.distances import cosine_distances
 from strategies.pool import Explanation, PoolView, Rows, Status
-from strategies.scores import best_first, ecdf
+
+# below this, waking and joining threads costs more than they save; on a busy machine much more
+ROWS_PER_THREAD = 131_072
 
 
 @dataclass(frozen=True)
 class Factors:
     """What is multiplied: score = R(uncertainty) R(density in its group) R(cover) / divisor.
 
+    R is the tie-averaged rank among the candidates divided by their number.
+
     Attributes
     ----------
     uncertainty, density, cover_distance : float32 arrays of shape (n_samples,)
-    groups : int32 array of shape (n_samples,), the group that a row's density is ranked in
-    divisors : float64 array of shape (n_groups,)
+    groups : int32 array of shape (n_samples,), the group that a row's density is ranked in; of
+        shape (0,) where there is one group
+    divisors : float64 array of shape (n_groups,), positive
     """
 
     uncertainty: NDArray[np.float32]
@@ -33,7 +42,7 @@ class Factors:
 
 
 def select(pool: PoolView, factors: Factors, budget: int) -> Rows:
-    """Return up to `budget` candidate rows, best first.
+    """Return up to `budget` candidate rows, best first, equal ones by lowest tie_key.
 
     Each pick counts as covered for the next one, leaves the candidates, and all ranks are taken
     anew over the others.
@@ -42,47 +51,77 @@ def select(pool: PoolView, factors: Factors, budget: int) -> Rows:
     if len(picks) > 1:
         pool = replace(pool, status=pool.status.copy())
         factors = replace(factors, cover_distance=factors.cover_distance.copy())
+    columns = _columns(pool, factors)
     for position in range(len(picks)):
-        row = _best(pool, factors)
-        picks[position] = row
-        if position + 1 < len(picks):
-            pool.status[row] = Status.PENDING
-            distances = cosine_distances(pool.embeddings, pool.embeddings[row][None])[0]
-            np.minimum(factors.cover_distance, distances, out=factors.cover_distance)
+        if position > 0:
+            _cover(pool, factors, picks[position - 1])
+        with _threads(len(pool.status)) as n_threads:
+            picks[position], fault = kernel.best_row(columns, pool.tie_key, n_threads)
+        if fault:
+            raise _error(pool, factors)
     return picks
 
 
 def explain(pool: PoolView, factors: Factors, rows: Rows) -> list[Explanation]:
     """Return the score and the three percentiles of candidate rows."""
-    candidates = inputs.candidates_to_explain(pool, rows)
-    uncertainty, density, diversity, scores = _percentiles(factors, candidates)
+    inputs.check_candidates(pool, rows)
+    with _threads(len(pool.status)) as n_threads:
+        shares, scores, fault = kernel.shares_and_scores(
+            _columns(pool, factors), np.asarray(rows, np.int32), n_threads
+        )
+    if fault:
+        raise _error(pool, factors)
     return [
         Explanation(
-            float(scores[position]),
+            float(score),
             {
-                "uncertainty": float(uncertainty[position]),
-                "density": float(density[position]),
-                "diversity": float(diversity[position]),
+                "uncertainty": float(share[kernel.UNCERTAINTY]),
+                "density": float(share[kernel.DENSITY]),
+                "diversity": float(share[kernel.COVER]),
             },
         )
-        for position in np.searchsorted(candidates, rows)
+        for score, share in zip(scores, shares, strict=True)
     ]
 
 
-def _best(pool: PoolView, factors: Factors) -> int:
+def _columns(pool: PoolView, factors: Factors) -> kernel.Columns:
+    return kernel.Columns(
+        status=pool.status,
+        uncertainty=factors.uncertainty.view(np.int32),
+        cover=factors.cover_distance.view(np.int32),
+        density=factors.density.view(np.int32),
+        groups=factors.groups,
+        divisors=factors.divisors,
+    )
+
+
+def _cover(pool: PoolView, factors: Factors, pick: np.int64) -> None:
+    """Take a pick out of the candidates and bring its surroundings nearer, in place."""
+    pool.status[pick] = Status.PENDING
+    distances = cosine_distances(pool.embeddings, pool.embeddings[pick][None])[0]
+    np.minimum(factors.cover_distance, distances, out=factors.cover_distance)
+
+
+@contextmanager
+def _threads(n_rows: int) -> Iterator[int]:
+    """Give the kernels as many threads as are worth it, and say how many."""
+    available = get_num_threads()
+    n_threads = max(1, min(available, n_rows // ROWS_PER_THREAD))
+    set_num_threads(n_threads)
+    try:
+        yield n_threads
+    finally:
+        set_num_threads(available)
+
+
+def _error(pool: PoolView, factors: Factors) -> ValueError:
+    """Find out what the kernel stumbled over."""
     rows = pool.candidate_rows()
-    scores = _percentiles(factors, rows)[3]
-    return int(rows[best_first(scores, pool.tie_key[rows], 1)[0]])
-
-
-def _percentiles(factors: Factors, rows: Rows) -> tuple[NDArray[np.float64], ...]:
-    uncertainty = ecdf(inputs.refuse_nan("uncertainty", factors.uncertainty, rows))
-    diversity = ecdf(inputs.refuse_nan("cover_distance", factors.cover_distance, rows))
-    values = inputs.refuse_nan("density", factors.density, rows)
-    density = np.empty(len(rows))
+    for name in ("uncertainty", "density", "cover_distance"):
+        inputs.refuse_nan(name, getattr(factors, name), rows)
     groups = factors.groups[rows]
-    for group in np.unique(groups):
-        members = groups == group
-        density[members] = ecdf(values[members])
-    scores = uncertainty * density * diversity / factors.divisors[groups]
-    return uncertainty, density, diversity, scores
+    row = rows[np.flatnonzero((groups < 0) | (groups >= len(factors.divisors)))[0]]
+    return ValueError(
+        f"pool.predicted is {factors.groups[row]} at row {row}; there are "
+        f"{len(factors.divisors)} classes, counted from 0"
+    )

@@ -7,7 +7,7 @@ In a test of your own::
     def test_my_strategy_keeps_the_contract():
         check_strategy(MyStrategy())
 
-or, for one test a promise, ``pytest.mark.parametrize("check", CHECKS)`` and ``check(MyStrategy())``.
+or, for one test a promise, parametrize over `CHECKS` and call ``check(MyStrategy())``.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strategies.pool import Neighbors, PoolView, Rows, Status, Strategy
+from strategies.pool import PoolView, Rows, Status, Strategy
 from strategies.toy_pool import cold, shuffled, toy_pool
 
 Check = Callable[[Strategy], None]
@@ -40,7 +40,7 @@ def check_strategy(strategy: Strategy) -> None:
 
 
 def picks_are_distinct_candidates(strategy: Strategy) -> None:
-    """A batch holds exactly as many distinct candidate rows as were asked for."""
+    """Check that a batch holds as many distinct candidate rows as were asked for."""
     pool = toy_pool()
     for budget in (1, 2, BATCH):
         rows = _select(strategy, pool, budget)
@@ -49,7 +49,7 @@ def picks_are_distinct_candidates(strategy: Strategy) -> None:
 
 
 def labeled_pending_and_skipped_are_never_picked(strategy: Strategy) -> None:
-    """Whatever the budget, only candidates come; all of them when it is larger than the pool."""
+    """Check that only candidates come, and all of them for a budget larger than the pool."""
     pool = toy_pool()
     rows = _select(strategy, pool, len(pool.status) + 1)
     _assert_distinct_candidates(pool, rows)
@@ -57,14 +57,14 @@ def labeled_pending_and_skipped_are_never_picked(strategy: Strategy) -> None:
 
 
 def same_generator_same_rows(strategy: Strategy) -> None:
-    """Equal seeds give equal batches: no other source of chance, nothing remembered."""
+    """Check that equal seeds give equal batches: no other chance, nothing remembered."""
     pool = toy_pool()
     first, second = (_select(strategy, pool, BATCH, seed=7) for _ in range(2))
     assert np.array_equal(first, second), f"the same seed gave {first}, then {second}"
 
 
 def pool_is_left_unchanged(strategy: Strategy) -> None:
-    """No array of the pool is written to."""
+    """Check that no array of the pool is written to."""
     pool, before = toy_pool(), toy_pool()
     _select(strategy, pool, BATCH)
     for name, array in _arrays(before):
@@ -72,7 +72,7 @@ def pool_is_left_unchanged(strategy: Strategy) -> None:
 
 
 def nothing_is_picked_from_nothing(strategy: Strategy) -> None:
-    """An empty pool, a pool with everything pending and a budget of 0 give an empty batch."""
+    """Check that no candidates, or a budget of 0, give an empty batch."""
     pool = toy_pool()
     waiting = replace(pool, status=np.full_like(pool.status, Status.PENDING))
     assert len(_select(strategy, toy_pool(n_samples=0), BATCH)) == 0, "rows from an empty pool"
@@ -81,13 +81,13 @@ def nothing_is_picked_from_nothing(strategy: Strategy) -> None:
 
 
 def negative_budgets_are_refused(strategy: Strategy) -> None:
-    """A budget below 0 is a ValueError that says so."""
+    """Check that a budget below 0 is a ValueError that says so."""
     error = _error(strategy, toy_pool(), -1)
     assert "budget" in error, "a budget of -1 must be a ValueError that names it"
 
 
 def one_candidate_is_picked(strategy: Strategy) -> None:
-    """The last candidate of a pool can be picked."""
+    """Check that the last candidate of a pool can be picked."""
     pool = toy_pool()
     status = np.full_like(pool.status, Status.LABELED)
     status[11] = Status.UNLABELED
@@ -96,7 +96,7 @@ def one_candidate_is_picked(strategy: Strategy) -> None:
 
 
 def cold_pools_are_picked_from(strategy: Strategy) -> None:
-    """Before the first label there are no probabilities and all cover distances are infinite."""
+    """Check the start: no labels, no probabilities, all cover distances infinite."""
     pool = cold(toy_pool())
     rows = _select(strategy, pool, BATCH)
     assert len(rows) == BATCH, f"{len(rows)} rows from a pool without labels"
@@ -104,7 +104,7 @@ def cold_pools_are_picked_from(strategy: Strategy) -> None:
 
 
 def duplicates_are_picked_from(strategy: Strategy) -> None:
-    """A pool of equal samples, all tied, gives distinct rows."""
+    """Check that a pool of equal samples, all tied, gives distinct rows."""
     pool = toy_pool()
     same: dict[str, Any] = {
         name: np.repeat(array[:1], len(array), axis=0)
@@ -117,7 +117,7 @@ def duplicates_are_picked_from(strategy: Strategy) -> None:
 
 
 def one_class_is_enough(strategy: Strategy) -> None:
-    """A campaign with a single class is picked from."""
+    """Check that a campaign with a single class is picked from."""
     pool = toy_pool(n_classes=1)
     rows = _select(strategy, pool, BATCH)
     assert len(rows) == BATCH, f"{len(rows)} rows from a pool with one class"
@@ -125,13 +125,13 @@ def one_class_is_enough(strategy: Strategy) -> None:
 
 
 def several_classes_a_sample_work_or_are_refused(strategy: Strategy) -> None:
-    """A multi-label pool is picked from, or refused with a ValueError that names its targets."""
+    """Check that a multi-label pool is picked from, or refused by naming pool.targets."""
     pool = toy_pool(multi_label=True)
     _works_or_names(strategy, pool, "targets")
 
 
 def missing_arrays_are_named(strategy: Strategy) -> None:
-    """Without an optional array a strategy works, or says in a ValueError which one it needs."""
+    """Check that a strategy works without an optional array, or names it in a ValueError."""
     pool = toy_pool()
     for name in OPTIONAL:
         without: dict[str, Any] = {name: None}
@@ -139,7 +139,7 @@ def missing_arrays_are_named(strategy: Strategy) -> None:
 
 
 def nan_is_never_ranked(strategy: Strategy) -> None:
-    """NaN in an array that the strategy reads is a ValueError that names it."""
+    """Check that NaN in an array that is read is a ValueError that names the array."""
     pool = toy_pool()
     clean = _select(strategy, pool, BATCH)
     for name in NEVER_NAN:
@@ -155,7 +155,7 @@ def nan_is_never_ranked(strategy: Strategy) -> None:
 
 
 def order_does_not_matter(strategy: Strategy) -> None:
-    """Where nothing is drawn, shuffled rows choose the same samples: ties go by tie_key."""
+    """Check that shuffled rows choose the same samples, where nothing is drawn."""
     for pool in (toy_pool(), cold(toy_pool()), toy_pool(n_distinct=4)):
         rng = np.random.default_rng(3)
         before = rng.bit_generator.state

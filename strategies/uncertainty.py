@@ -34,7 +34,8 @@ class Uncertainty:
 
     def explain(self, pool: PoolView, rows: Rows) -> list[Explanation]:
         """Return the uncertainty of candidate rows as their score, and its percentile."""
-        candidates = inputs.candidates_to_explain(pool, rows)
+        inputs.check_candidates(pool, rows)
+        candidates = pool.candidate_rows()
         values = inputs.uncertainty(pool, self.measure, self.aggregate)
         chosen = inputs.refuse_nan("uncertainty", values, candidates)
         percentiles = ecdf(chosen)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from flask import Response, request, send_file
 
-from al_server.errors import NotFound
+from al_server.api.context import settings
+from al_server.errors import NotFound, OutsideRoots
+from al_server.sources.paths import is_inside
 from embeddings.errors import Unreadable
 from embeddings.images import load_image
 
@@ -46,17 +48,31 @@ def answer(media: "Media", sample_id: str) -> Response:
     ------
     NotFound
         If its file has gone or cannot be read any more.
+    OutsideRoots
+        If a link was put in its place that leads out of the folders that may be read.
     """
     try:
-        sent = _text(media.text) if media.path is None else _image(media.path)
-    except (OSError, Unreadable) as error:
-        reason = error.strerror or "unreadable" if isinstance(error, OSError) else error.message
+        sent = _text(media.text) if media.path is None else _image(_inside(media.path))
+    except (OSError, RuntimeError, Unreadable) as error:  # RuntimeError: a loop of links
+        reason = getattr(error, "message", None) or getattr(error, "strerror", None) or "unreadable"
         raise NotFound(
             f"the file of sample {sample_id!r} cannot be shown: {reason}",
             "put it back where it was when the campaign was made; its labels are safe",
         ) from error
     sent.headers.update(_HEADERS)
     return sent
+
+
+def _inside(path: Path) -> Path:
+    """Follow what has become a link since the file was taken in, as far as that is allowed."""
+    real = path.resolve(strict=True)
+    roots = (*settings().roots, settings().data)
+    if real != path and not is_inside(real, roots):
+        raise OutsideRoots(
+            "the file of this sample is now a link that leads out of the folders that may be read",
+            "put the file itself there, or start the server with --root FOLDER",
+        )
+    return real
 
 
 def _text(text: str | None) -> Response:

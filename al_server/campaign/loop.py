@@ -17,6 +17,7 @@ from al_server.campaign.names import Names
 from al_server.campaign.offering import (
     Picks,
     Reason,
+    explain,
     n_affordable,
     pick,
     second_opinions,
@@ -25,10 +26,10 @@ from al_server.campaign.offering import (
 )
 from al_server.campaign.pool_state import Label, PoolState
 from al_server.campaign.recording import answer_events
-from al_server.errors import ALError, NothingToUndo
+from al_server.errors import ALError, NothingToUndo, StrategyFailed
 from al_server.models import AnswerIn, CampaignSpec
 from al_server.store.event_log import Event, EventLog, NewSample
-from strategies.pool import Explanation, Strategy
+from strategies.pool import Explanation, PoolView, Strategy
 
 _LOOKAHEAD_UP_TO = 200_000  # samples; beyond, a second pick costs more than a preload saves
 _RETRY_S = 5.0
@@ -86,6 +87,7 @@ class Loop:
         self._strategy = strategy
         self._changed_rows: dict[int, None] = {}  # in the ledger already, not yet in the arrays
         self._ready: Picks | None = None
+        self._tried = -1  # the event after which the strategy could not choose
         self._no_wake_before = 0.0
         self.snapshot = self._take_snapshot()
 
@@ -115,10 +117,11 @@ class Loop:
         n_new = n_affordable(self.ledger, self.spec.budget, n - len(held))
         begun = second_opinions(self.ledger, annotator, n_new)
         n_fresh = n_new - len(begun)
-        picks = self._picks(n_fresh) if n_fresh else Picks(0, [], [])
+        picks = self._picks(n_fresh) if n_fresh else Picks(0, [])
         fresh = picks.rows[:n_fresh]
+        explanations = explain(self._strategy, self._view(), fresh)
         self.commit(self._leases(annotator, [*begun, *fresh]))
-        for row, explanation in zip(fresh, picks.explanations, strict=False):
+        for row, explanation in zip(fresh, explanations, strict=True):
             self.explanations[annotator, row] = explanation
         rows = [*held, *begun, *fresh]
         return Offer(
@@ -135,10 +138,12 @@ class Loop:
         if n == 1 and self._ready is not None and self._ready.seq == self._log.last_seq:
             return self._ready
         n_ahead = 1 if len(self.names.sample_ids) <= _LOOKAHEAD_UP_TO else 0
-        # rows whose news has not reached the arrays yet must not be offered
-        view = without(self.pool.view(), np.fromiter(self._changed_rows, dtype=np.int64))
         seed, seq = self.spec.seed, self._log.last_seq
-        return pick(self._strategy, view, n + n_ahead, seed=seed, seq=seq)
+        return pick(self._strategy, self._view(), n + n_ahead, seed=seed, seq=seq)
+
+    def _view(self) -> PoolView:
+        # rows whose news has not reached the arrays yet must not be offered
+        return without(self.pool.view(), np.fromiter(self._changed_rows, dtype=np.int64))
 
     # -- log first, then ledger, then arrays ---------------------------------------------------
 
@@ -163,23 +168,38 @@ class Loop:
 
     def has_backlog(self) -> bool:
         """Tell whether the arrays or the next pick are behind the log."""
-        behind = self._ready is None or self._ready.seq != self._log.last_seq
-        return behind or bool(self._changed_rows)
+        newest = self._log.last_seq
+        ready = self._ready is not None and self._ready.seq == newest
+        return bool(self._changed_rows) or not (ready or self._tried == newest)
 
     def work_off_one(self) -> None:
         """Bring one sample into the arrays, or, when all are in, make the next pick ready."""
         if not self._changed_rows:
-            self._ready = self._picks(1)
+            self._make_ready()
             return
         row = next(iter(self._changed_rows))
         del self._changed_rows[row]
         self.pool.set_sample(row, *self.ledger.standing(row))
         self.snapshot = self._take_snapshot()
 
+    def _make_ready(self) -> None:
+        try:
+            self._ready = self._picks(1)
+        except StrategyFailed as error:
+            # said again, and loudly, to the first annotator who asks
+            _log.warning("%s: %s", self.spec.name, error)
+            self._tried = self._log.last_seq
+
     def catch_up(self) -> None:
         """Bring everything into the arrays."""
         while self._changed_rows:
             self.work_off_one()
+
+    def peek(self) -> int | None:
+        """Bring everything into the arrays and return the row that would be picked next."""
+        while self.has_backlog():
+            self.work_off_one()
+        return next(iter(self._picks(1).rows), None)
 
     def wake_at(self) -> float | None:
         """Return when the next lease runs out, seconds since 1970."""

@@ -1,40 +1,48 @@
 """What to offer to an annotator next."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from al_server.campaign.ledger import Ledger
+from al_server.errors import StrategyFailed
 from strategies.pool import Explains, Explanation, PoolView, Rows, Status, Strategy
 
 Reason = Literal["budget_spent", "pool_exhausted", "all_leased"]
 
 
-@dataclass(frozen=True)
-class Picks:
-    """What a strategy has chosen, the last ones only as a hint of what may come after.
-
-    Attributes
-    ----------
-    seq : number of the event after which this was chosen
-    rows : most valuable first
-    explanations : one a row, None where the strategy does not explain itself
-    """
+class Picks(NamedTuple):
+    """Rows that a strategy has chosen after event number `seq`, most valuable first."""
 
     seq: int
     rows: list[int]
-    explanations: list[Explanation | None]
 
 
 def pick(strategy: Strategy, view: PoolView, n: int, *, seed: int, seq: int) -> Picks:
-    """Choose `n` rows. What chance there is comes from the seed and the number of the event."""
-    rows = strategy.select(view, n, np.random.default_rng([seed, seq]))
-    explanations: list[Explanation | None] = [None] * len(rows)
-    if isinstance(strategy, Explains) and len(rows):
-        explanations = list(strategy.explain(view, rows))
-    return Picks(seq, [int(row) for row in rows], explanations)
+    """Choose `n` rows. What chance there is comes from the seed and the number of the event.
+
+    Raises
+    ------
+    StrategyFailed
+        If the strategy raised anything: it may be other people's code.
+    """
+    try:
+        rows = strategy.select(view, n, np.random.default_rng([seed, seq]))
+    except Exception as error:
+        raise StrategyFailed(
+            f"{type(strategy).__name__} could not choose: {error}",
+            "make a campaign with another strategy, or mend this one and restart the server",
+        ) from error
+    return Picks(seq, [int(row) for row in rows])
+
+
+def explain(strategy: Strategy, view: PoolView, rows: list[int]) -> list[Explanation | None]:
+    """Say why these candidates, where the strategy can."""
+    if not rows or not isinstance(strategy, Explains):
+        return [None] * len(rows)
+    return list(strategy.explain(view, np.array(rows, dtype=np.int64)))
 
 
 def without(view: PoolView, rows: Rows) -> PoolView:

@@ -121,22 +121,20 @@ def _class_names(classes: str | None, file: Path | None) -> list[str]:
 
 
 def _wait(server: Connection, info: CampaignInfo) -> CampaignInfo:
-    """Show how far the server is until it has embedded every sample."""
-    with bar(info.name, unit="samples") as shown:
+    """Show how far the server is until it has taken every sample in."""
+    with bar(info.name, unit="%", total=100) as shown:
         while _is_working(info):
             time.sleep(POLL_S)
             info = CampaignInfo.model_validate(server.get(campaign_path(info.name)))
-            if info.message:
-                shown.set_postfix_str(info.message, refresh=False)
-            shown.total = info.n_samples or None
-            shown.update(round(info.progress * info.n_samples) - shown.n)
+            shown.set_description_str(info.message or info.name, refresh=False)
+            shown.update(round(100 * info.progress, 1) - shown.n)
     if info.state == "failed":
         raise NotReady(f"{info.name} failed: {info.error}", "mend that, and create it again")
     return info
 
 
 def _is_working(info: CampaignInfo) -> bool:
-    return info.state == "preparing" or (info.state == "ready" and info.progress < 1)
+    return info.state == "preparing" or info.progress < 1
 
 
 def _say(info: CampaignInfo, as_json: bool, address: str) -> None:

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from embeddings.embedder import Embedded, Item
 
 UNKNOWN = -1
-CACHE_NAME = "vectors.sqlite"
+# where a server keeps them in its data folder: what one has embedded, the other need not
+CACHE_FILE = Path("cache", "vectors.db")
+MEDIA_FOLDER = Path("media")
 
 
 @click.command(
@@ -83,9 +85,9 @@ def embed(
     source = make_source(path, labels=False, **options)
     if source.kind == "images" or source.label_column is not None:
         source = source.model_copy(update={"labels": True})
-    listing = _read(source, Fetcher(data / "downloads", fetch_hosts))
+    listing = _read(source, Fetcher(data / MEDIA_FOLDER, fetch_hosts))
     embedded, embedder_id = _embed(
-        listing, embedder, checkpoint, cache_file=data / CACHE_NAME, batch_size=batch_size
+        listing, embedder, checkpoint, cache_file=data / CACHE_FILE, batch_size=batch_size
     )
     failures = [(one.sample, one.reason) for one in listing.failures]
     failures += [(listing.sample_ids[one.position], one.reason) for one in embedded.failures]

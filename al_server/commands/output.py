@@ -51,14 +51,16 @@ def print_failures(failures: list[tuple[str, str]], *, n: int) -> None:
         click.echo(f"  and {n - N_FAILURES_SHOWN:,} more", err=True)
 
 
-def bar(description: str, *, unit: str, delay_s: float = 0.0) -> "tqdm[Any]":
+def bar(
+    description: str, *, unit: str, total: int | None = None, delay_s: float = 0.0
+) -> "tqdm[Any]":
     """Make a progress bar with rate and time left; its total may be set later.
 
     With a delay nothing is shown unless it moves after that time.
     """
     from tqdm import tqdm
 
-    return tqdm(desc=description, unit=f" {unit}", delay=delay_s, dynamic_ncols=True)
+    return tqdm(desc=description, unit=f" {unit}", total=total, delay=delay_s, dynamic_ncols=True)
 
 
 def follow(progress_bar: "tqdm[Any]") -> Callable[[int, int], None]:

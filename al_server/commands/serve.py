@@ -61,9 +61,9 @@ def serve(**arguments: Any) -> None:
     folder. The token has no option, because other users can see a command line: set AL_TOKEN.
     """
     given = {key: value for key, value in arguments.items() if value not in (None, ())}
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
-    )
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    for ours in ("al_server", "embeddings"):
+        logging.getLogger(ours).setLevel(logging.INFO)
     # SIGTERM, as sent by service managers, ends the server in the same orderly way as Ctrl-C
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -118,7 +118,7 @@ def _free_port(host: str, port: int) -> int:
         ) from error
     except OSError as error:
         raise BadInput(
-            f"cannot listen on {host} port {port}: {error.strerror}",
+            f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}",
             f"stop what uses it, or choose another port: --port {port + 1}",
         ) from error
 

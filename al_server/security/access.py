@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import ClassVar, cast
 
 from flask import Flask, current_app, redirect, request, session, url_for
+from markupsafe import escape
 from werkzeug.wrappers import Response
 
 from al_server.api.error_answers import asks_for_page
@@ -14,6 +15,7 @@ from al_server.config import Settings
 from al_server.errors import BadInput, Forbidden, NotSignedIn
 from al_server.security.hosts import SAFE_METHODS, is_loopback
 from al_server.security.secret_key import load_secret_key
+from al_server.security.targets import safe_target
 from al_server.security.throttle import Throttle
 
 CSRF_HEADER = "X-CSRF-Token"
@@ -137,9 +139,18 @@ def _let_in() -> Response | None:
         _check_csrf()
         return None
     if asks_for_page():
-        back = request.full_path.removesuffix("?") if request.method == "GET" else None
-        return redirect(url_for("sign_in.form", next=back), 303)
+        return _lead_in()
     raise TokenNeeded("this server needs a token")
+
+
+def _lead_in() -> Response:
+    """Lead a person to the sign-in page, and from there back."""
+    here = request.full_path.removesuffix("?") if request.method == "GET" else None
+    if here is not None and request.headers.get("Sec-Fetch-Site") == "cross-site":
+        # who follows a link from another site does not send a strict cookie; a page of ours does
+        again = f'<meta http-equiv="refresh" content="0;url={escape(safe_target(here))}">'
+        return Response(f"<!doctype html>{again}<title>al_server</title>", mimetype="text/html")
+    return redirect(url_for("sign_in.form", next=here), 303)
 
 
 def _bearer() -> str | None:

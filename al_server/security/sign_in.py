@@ -1,11 +1,10 @@
 """The sign-in page: trades the token for a signed cookie."""
 
-from urllib.parse import urlsplit
-
 from flask import Blueprint, redirect, render_template, request, session
 from werkzeug.wrappers import Response
 
 from al_server.security.access import access
+from al_server.security.targets import safe_target
 
 bp = Blueprint("sign_in", __name__)
 
@@ -37,19 +36,3 @@ def sign_out() -> Response:
     if not access().is_open:
         session.clear()
     return redirect("/sign-in", 303)
-
-
-def safe_target(target: str | None) -> str:
-    """Return a path on this server to go on to; the start page where `target` is none.
-
-    Browsers read a backslash as a slash, skip tabs and line breaks, and take ``//name`` for
-    another server.
-    """
-    if not target or not target.startswith("/") or target.startswith("//"):
-        return "/"
-    if "\\" in target or any(ord(character) < 0x21 for character in target):
-        return "/"
-    parts = urlsplit(target)
-    if parts.scheme or parts.netloc or parts.path.startswith("/sign-"):
-        return "/"
-    return target

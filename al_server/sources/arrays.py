@@ -54,11 +54,12 @@ def read_npy(file: Path) -> Listing:
 
 def _load(file: Path, *, wanted: set[str]) -> NDArray[Any] | dict[str, NDArray[Any]]:
     try:
-        # no pickles: an array of objects could run any code
-        loaded = np.load(file, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
+        # opened here: numpy leaves a damaged archive open
+        with file.open("rb") as stream:
+            # no pickles: an array of objects could run any code
+            loaded = np.load(stream, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded
             return {name: loaded[name] for name in loaded.files if name in wanted}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, MemoryError) as error:
         remedy = "save plain arrays with numpy.save or numpy.savez; arrays of objects are not read"

@@ -7,8 +7,8 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.api.conftest import MakeApp
-from tests.api.toy_registry import ToyRegistry
+from al_server.campaigns import CampaignRegistry
+from tests.api.conftest import MakeApp, MakeCampaign
 
 PROMISED = {
     "/healthz": {"get"},
@@ -76,11 +76,12 @@ def test_query_parameters_are_described_with_their_limits(description: dict[str,
     assert (n["schema"]["minimum"], n["schema"]["maximum"], n["schema"]["default"]) == (1, 1000, 1)
 
 
-def test_health_and_readiness_are_told(make_app: MakeApp, toys: ToyRegistry) -> None:
-    client = make_app().test_client()
+def test_health_and_readiness_are_told(
+    client: FlaskClient, registry: CampaignRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert client.get("/healthz").json == {"status": "ok"}
     assert client.get("/readyz").json == {"ready": True}
-    toys.ready = False
+    monkeypatch.setattr(registry, "is_ready", lambda: False)
     waiting = client.get("/readyz")
     assert (waiting.status_code, waiting.json["error"]["code"]) == (503, "still_opening")
     assert client.get("/healthz").status_code == 200
@@ -116,15 +117,22 @@ def test_requests_are_counted_by_route_and_status(client: FlaskClient) -> None:
     assert found[seconds, (("method", "GET"), ("route", route))] == 3
 
 
-def test_campaigns_are_measured_as_they_stand(client: FlaskClient) -> None:
-    of_fruits = (("campaign", "fruits"),)
+def test_campaigns_are_measured_as_they_stand(
+    client: FlaskClient, make_campaign: MakeCampaign
+) -> None:
+    name = make_campaign()
+    of_it = (("campaign", name),)
     before = metrics(client)
-    assert before["al_server_campaign_samples", of_fruits] == 16
-    assert before["al_server_campaign_labeled", of_fruits] == 0
-    assert before["al_server_campaign_ready", of_fruits] == 1
-    labels = [{"sample_id": "a", "label": "pear"}]
-    client.post("/api/v1/campaigns/fruits/labels", json={"labels": labels})
-    assert metrics(client)["al_server_campaign_labeled", of_fruits] == 1
+    assert before["al_server_campaign_samples", of_it] == 16
+    assert before["al_server_campaign_labeled", of_it] == 0
+    assert before["al_server_campaign_ready", of_it] == 1
+    labels = [{"sample_id": "a", "label": "pear"}, {"sample_id": "plain", "label": None}]
+    client.post(f"/api/v1/campaigns/{name}/labels", json={"labels": labels})
+    client.get(f"/api/v1/campaigns/{name}/next?n=3")
+    after = metrics(client)
+    assert after["al_server_campaign_labeled", of_it] == 1
+    assert after["al_server_campaign_skipped", of_it] == 1
+    assert after["al_server_campaign_pending", of_it] == 3
 
 
 def test_two_apps_in_one_process_count_apart(make_app: MakeApp) -> None:

@@ -18,7 +18,8 @@ def test_any_id_written_as_one_segment_reaches_its_sample(
     assert shown.json["sample_id"] == sample_id
     text = client.get(f"{BASE}/samples/{segment}/media")
     assert text.data.decode() == f"text of {sample_id}"
-    assert client.get(f"{BASE}/samples/{segment}/similar").json == {"samples": []}
+    similar = client.get(f"{BASE}/samples/{segment}/similar?k=100").json["samples"]
+    assert {one["sample_id"] for one in similar} == set(SAMPLE_IDS) - {sample_id}
 
 
 @pytest.mark.parametrize("sample_id", SAMPLE_IDS)
@@ -26,7 +27,7 @@ def test_an_answer_about_any_id_can_be_taken_back(client: FlaskClient, sample_id
     labels = [{"sample_id": sample_id, "label": "pear", "annotator": "ann"}]
     assert client.post(f"{BASE}/labels", json={"labels": labels}).json["accepted"] == 1
     undone = client.delete(f"{BASE}/labels/{quote(sample_id, safe='')}?annotator=ann")
-    assert undone.json == {"sample_id": sample_id, "label": "pear", "n_labeled": 0}
+    assert (undone.json["sample_id"], undone.json["label"]) == (sample_id, "pear")
 
 
 @pytest.mark.parametrize("sample_id", ["train/x y/ü%.jpg", "../../etc/passwd", "a//b", "/absolute"])

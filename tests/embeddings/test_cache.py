@@ -114,8 +114,12 @@ def test_a_file_that_cannot_be_written_is_gone_around(
     assert "not used this time" in caplog.text
 
 
-def test_a_folder_in_its_place_is_gone_around(path: Path) -> None:
-    path.mkdir(parents=True)
+@pytest.mark.parametrize("in_the_way", ["vectors.sqlite", "deep"])
+def test_a_path_that_cannot_be_a_file_is_gone_around(path: Path, in_the_way: str) -> None:
+    if in_the_way == path.name:
+        path.mkdir(parents=True)  # a folder where the file should be
+    else:
+        path.parent.touch()  # a file where the folder should be
     with VectorCache(path) as cache:
         cache.put_many("e", {A: ONE})
         assert cache.get_many("e", [A]) == {}

@@ -146,11 +146,13 @@ def test_weights_that_were_never_trained_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_without_a_classifier_fits(tmp_path: Path) -> None:
-    with_it = saved(network(), tmp_path / "with.pth")
-    without = saved(network(num_classes=0), tmp_path / "without.pth")
-    image = noise(160)
-    vectors = [TimmEmbedder(NAME, checkpoint=w).embed_batch([image]) for w in (with_it, without)]
-    assert np.array_equal(*vectors)
+    import torch
+
+    weights = network().state_dict()
+    torch.save(weights, tmp_path / "with.pth")
+    torch.save({k: v for k, v in weights.items() if k[:3] != "fc."}, tmp_path / "without.pth")
+    ids = {TimmEmbedder(NAME, checkpoint=tmp_path / f"{w}.pth").id for w in ("with", "without")}
+    assert len(ids) == 1
 
 
 def test_a_checkpoint_that_does_not_fit_names_the_keys(tmp_path: Path) -> None:
@@ -252,7 +254,6 @@ def test_create_needs_no_sample(tmp_path: Path) -> None:
     assert embedder.id == TimmEmbedder(NAME, checkpoint=weights).id
 
 
-@pytest.mark.slow
 def test_the_mobilenet_of_the_real_data_gives_the_vectors_stored_there(
     shared_data: Path, tmp_path: Path
 ) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
-from tests.api.conftest import MakeApp, campaign, make_app, toys
+from tests.api.conftest import MakeApp, make_app, registry
 
-__all__ = ["campaign", "make_app", "toys"]
+__all__ = ["make_app", "registry"]
 
 TOKEN = "correct-horse-battery"
 SignIn = Callable[[FlaskClient], str]

@@ -52,7 +52,7 @@ def test_probes_need_no_token(guarded: FlaskClient) -> None:
 def test_the_bearer_token_opens_everything_and_needs_no_csrf(guarded: FlaskClient) -> None:
     assert guarded.get(API, headers=bearer(TOKEN)).status_code == 200
     recorded = guarded.post(f"{API}/fruits/labels", json=LABELS, headers=bearer(TOKEN))
-    assert recorded.json == {"accepted": 1, "n_labeled": 1}
+    assert recorded.json["accepted"] == 1
     assert "Set-Cookie" not in recorded.headers
 
 
@@ -84,6 +84,21 @@ def test_a_person_is_led_to_the_sign_in_page_and_back(guarded: FlaskClient) -> N
     assert page.status_code == 200
     assert 'value="/campaigns/fruits/annotate?x=1"' in page.text
     assert guarded.get("/", headers=BROWSER).location == "/sign-in?next=/"
+
+
+def test_who_follows_a_link_from_another_site_is_asked_again_by_a_page_of_ours(
+    guarded: FlaskClient, sign_in: SignIn
+) -> None:
+    # a browser keeps a strict cookie back on the way from there, and sends it from here
+    from_there = {**BROWSER, "Sec-Fetch-Site": "cross-site"}
+    page = guarded.get('/new?x="<', headers=from_there)
+    assert page.status_code == 200
+    assert 'content="0;url=/new?x=&#34;&lt;"' in page.text
+    assert guarded.get("/new", headers={**BROWSER, "Sec-Fetch-Site": "same-origin"}).location
+    elsewhere = guarded.get("//evil.example/", headers=from_there)
+    assert "evil" not in elsewhere.text
+    sign_in(guarded)
+    assert "<form" in guarded.get("/new", headers=from_there).text
 
 
 def test_the_api_never_answers_with_a_page(guarded: FlaskClient) -> None:
@@ -123,7 +138,7 @@ def test_unsafe_requests_by_cookie_need_the_csrf_token(
     refused = guarded.delete(f"{path}/a")
     assert refused.status_code == 403
     accepted = guarded.post(path, json=LABELS, headers={"X-CSRF-Token": csrf})
-    assert accepted.json == {"accepted": 1, "n_labeled": 1}
+    assert accepted.json["accepted"] == 1
 
 
 def test_the_csrf_token_of_another_session_does_not_fit(make_app: MakeApp, sign_in: SignIn) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from flask.testing import FlaskClient
 
-from al_server.security.sign_in import safe_target
+from al_server.security.targets import safe_target
 from tests.api.conftest import MakeApp
 from tests.security.conftest import TOKEN
 

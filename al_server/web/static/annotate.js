@@ -41,6 +41,7 @@ const help = new Help(picker.keys);
 let annotator;
 let history;
 let sample = null;
+let returned = []; // ids of samples in hand after undoing, the next to show last
 let lookAgain = 0;
 
 function setState(state) {
@@ -68,14 +69,15 @@ async function advance() {
   setState("loading");
   let batch;
   try {
-    batch = await persist(() => api.next(annotator), unreachable);
+    batch = await persist(() => api.next(annotator, Math.max(1, returned.length)), unreachable);
   } catch (error) {
     sample = null; // what is still in view has been answered
     return refused(error);
   }
   banner.hide();
   if (batch.samples.length === 0) return end(batch.reason);
-  await show(batch.samples[0]);
+  const wanted = returned.pop();
+  await show(batch.samples.find(({ sample_id }) => sample_id === wanted) ?? batch.samples[0]);
   if (batch.preload && sample.kind === "image") preload(batch.preload);
 }
 
@@ -206,6 +208,8 @@ async function undo() {
     return refused(error);
   }
   history.pop();
+  if (sample) returned.push(sample.sample_id);
+  returned.push(sampleId);
   standing.undone(undone?.n_labeled, undone?.label !== null);
   say(undone ? `Taken back: ${labelText(undone.label)}` : "Taken back");
   await advance();
@@ -300,6 +304,7 @@ function onEscape() {
 
 function takeName(name) {
   annotator = name;
+  returned = [];
   history = new History(campaign.name, name);
   byId("who-name").textContent = name;
 }

@@ -65,7 +65,8 @@ export class CampaignApi {
   }
 
   info = () => request("GET", this.base);
-  next = (annotator) => request("GET", `${this.base}/next?n=1&annotator=${segment(annotator)}`);
+  next = (annotator, n) =>
+    request("GET", `${this.base}/next?n=${n}&annotator=${segment(annotator)}`);
   record = (answer) => request("POST", `${this.base}/labels`, { labels: [answer] });
   undo = (sampleId, annotator) =>
     request(

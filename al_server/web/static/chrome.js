@@ -67,7 +67,7 @@ export class Banner {
 
   retrying(what, now) {
     const button = h("button", { type: "button", className: "button", onclick: now }, "Try now");
-    this.#show("warn", `${what} – retrying…`, button);
+    this.#show("warn", `${what.replace(/\.$/, "")} – retrying…`, button);
   }
 
   refused(error, again) {
