@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from al_server import api, security
+from al_server import api, integration, security
 from al_server.api import context, error_answers, json_bodies, metrics, sample_paths
 from al_server.config import Settings
 from al_server.web import pages
@@ -37,4 +37,5 @@ def create_app(settings: Settings, registry: "CampaignRegistry") -> Flask:
     security.init_app(app, settings)
     api.init_app(app)
     app.register_blueprint(pages.bp)
+    integration.init_app(app, settings, registry)
     return app

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -15,6 +15,7 @@ from al_server.campaign.pool_files import PoolFiles
 from al_server.config import Settings
 from al_server.data_folder import DataFolder
 from al_server.errors import ALError, BadInput, NotReady, UnknownCampaign
+from al_server.integration import integration_folder
 from al_server.models import CampaignInfo, CampaignSpec, Source
 from al_server.sources.fetch import Fetcher
 from al_server.sources.paths import resolve
@@ -51,6 +52,8 @@ class CampaignRegistry:
     def __init__(self, settings: Settings, *, executor: Executor | None = None) -> None:
         self._settings = settings
         self._folder = DataFolder(settings.data)
+        # what integrations bring along may be read whatever the roots are
+        self._roots = (*settings.roots, integration_folder(settings.data))
         self._engine = open_database(sqlite_url(self._folder.path / "al.db"))
         self._catalog = Catalog(self._engine)
         self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="intake")
@@ -182,11 +185,11 @@ class CampaignRegistry:
             raise BadInput("a class is named twice", "name each class once")
         for path in (spec.source.path, spec.checkpoint, spec.holdout):
             if path is not None:
-                resolve(path, self._settings.roots)
+                resolve(path, self._roots)
 
-    def _in_background(self, name: str, run: Callable[[str, "_Work"], None]) -> None:
+    def _in_background(self, name: str, run: Callable[[str, "_Work"], None]) -> "Future[None]":
         work = self._work[name] = _Work()
-        self._executor.submit(self._guarded, name, run, work)
+        return self._executor.submit(self._guarded, name, run, work)
 
     def _guarded(self, name: str, run: Callable[[str, "_Work"], None], work: _Work) -> None:
         """Run; an error becomes the campaign's state, an interruption leaves it as it was."""
@@ -222,8 +225,8 @@ class CampaignRegistry:
         intake.prepare(stored, EventLog(self._engine, stored.id))
         self._campaign(self._reload(name))
 
-    def _add_samples(self, campaign: Campaign, source: Source) -> None:
-        resolve(source.path, self._settings.roots)
+    def _add_samples(self, campaign: Campaign, source: Source) -> "Future[None]":
+        resolve(source.path, self._roots)
         campaign.message = f"taking in {source.path}: waiting its turn"
 
         def add(name: str, work: _Work) -> None:
@@ -236,7 +239,7 @@ class CampaignRegistry:
             n_known = addition.n_samples - n_added
             campaign.message = f"{n_added} samples added, {n_known} were there already"
 
-        self._in_background(campaign.spec.name, add)
+        return self._in_background(campaign.spec.name, add)
 
     def _workplace(self, work: _Work, campaign: Campaign | None = None) -> Workplace:
         def report(share: float, what: str) -> None:
@@ -245,7 +248,7 @@ class CampaignRegistry:
                 campaign.message = f"taking in more samples: {what} ({share:.0%})"
 
         return Workplace(
-            roots=self._settings.roots,
+            roots=self._roots,
             fetch=Fetcher(self._folder.path / "media", self._settings.fetch_hosts),
             cache_file=self._folder.path / "cache" / "vectors.db",
             report=report,

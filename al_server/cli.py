@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from al_server import __version__
+from al_server import __version__, plugins
 from al_server.commands.campaign import campaign
 from al_server.commands.doctor import doctor
 from al_server.commands.embed import embed
@@ -30,7 +30,22 @@ class _Failure(click.ClickException):
 
 
 class _Commands(click.Group):
-    """Turns the errors that are meant for people into an answer instead of a traceback."""
+    """Turns the errors that are meant for people into an answer instead of a traceback.
+
+    The commands of integrations are found by their names, and imported when one is asked for.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List our own commands and those of the integrations."""
+        return [*super().list_commands(ctx), *(_dashed(name) for name in _integrations())]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Find a command."""
+        for name in _integrations():
+            if cmd_name == _dashed(name):
+                command: click.Command = plugins.load(plugins.INTEGRATIONS, name).command()
+                return command
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
@@ -38,6 +53,14 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except ALError as error:
             raise _Failure(error) from error
+
+
+def _integrations() -> list[str]:
+    return plugins.names(plugins.INTEGRATIONS)
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
 
 
 @click.group(

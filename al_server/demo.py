@@ -28,14 +28,14 @@ def with_root(settings: Settings) -> Settings:
     return settings.model_copy(update={"roots": (*settings.roots, folder)})
 
 
-def make(registry: "CampaignRegistry", data: Path) -> None:
-    """Make the campaign of digits where there is no campaign at all yet.
+def make(registry: "CampaignRegistry", data: Path) -> bool:
+    """Make the campaign of digits where there is no campaign at all yet; say whether it is there.
 
     The images to label lie in one folder, their names say nothing of the digit; `N_HOLDOUT` others
     lie in a folder a class, for the curve on the progress page.
     """
-    if registry.infos():
-        return
+    if found := registry.infos():
+        return NAME in {info.name for info in found}
     folder = _folder(data)
     write_digits(folder)
     log.info("demonstration: %s", folder)
@@ -51,6 +51,7 @@ def make(registry: "CampaignRegistry", data: Path) -> None:
             }
         )
     )
+    return True
 
 
 def write_digits(folder: Path) -> None:

@@ -31,7 +31,9 @@ BUILTIN: Final[Mapping[str, Mapping[str, str]]] = {
         "tfidf": "embeddings.tfidf_embedder:TfidfEmbedder",
         "timm": "embeddings.timm_embedder:TimmEmbedder",
     },
-    INTEGRATIONS: {},
+    INTEGRATIONS: {
+        "label_studio": "integrations.label_studio.integration:LabelStudioIntegration",
+    },
 }
 NOUNS: Final = {STRATEGIES: "strategy", EMBEDDERS: "embedder", INTEGRATIONS: "integration"}
 

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from strategies.kernels.distances import cosine_distances
 from strategies.pool import PoolView, Status
 
 
@@ -21,78 +23,91 @@ def ecdf(values: Sequence[float]) -> list[float]:
     return shares
 
 
-def uncertainty(probabilities: NDArray[np.floating[Any]], measure: str) -> list[float]:
-    """One uncertainty a row, from the formulas, in double precision."""
-    values = []
-    for row in probabilities:
-        first, second, *_ = sorted((float(p) for p in row), reverse=True) + [0.0]
-        if measure == "least_confidence":
-            values.append(1 - first)
-        elif measure == "margin":
-            values.append(1 - (first - second))
-        elif measure == "ratio":
-            values.append(second / first)
-        else:
-            total = -sum(float(p) * math.log(float(p)) for p in row if p > 0)
-            values.append(total / math.log(len(row)))
-    return values
+def uncertainty(row: Sequence[float], measure: str) -> float:
+    """Of one sample, from the formulas, in double precision."""
+    first, second, *_ = [*sorted(row, reverse=True), 0.0]
+    if measure == "least_confidence":
+        return 1 - first
+    if measure == "margin":
+        return 1 - (first - second)
+    if measure == "ratio":
+        return second / first
+    return -sum(p * math.log(p) for p in row if p > 0) / math.log(len(row))
 
 
 def product_scores(
-    pool: PoolView, rows: NDArray[np.int64], *, uncertainty: NDArray[Any], in_class: bool
+    uncertainty: NDArray[Any],
+    density: NDArray[Any],
+    cover_distance: NDArray[Any],
+    groups: NDArray[Any],
+    divisors: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Score every candidate row by the formulas of cdf_product or in_class, with scipy's ranks."""
-    assert pool.density is not None and pool.cover_distance is not None
-    n = len(rows)
-    uncertain = rankdata(uncertainty[rows]) / n
-    diverse = rankdata(pool.cover_distance[rows]) / n
-    if not in_class:
-        return uncertain * (rankdata(pool.density[rows]) / n) * diverse
-    predicted = np.zeros(len(pool.status), int) if pool.predicted is None else pool.predicted
-    scores = np.empty(n)
-    for position, row in enumerate(rows):
-        group = rows[predicted[rows] == predicted[row]]
-        dense = rankdata(pool.density[group])[group == row][0] / len(group)
-        n_pred = labels_of_class(pool, predicted[row])
-        scores[position] = uncertain[position] * dense * diverse[position] / math.sqrt(1.0 + n_pred)
+    """R(uncertainty) R(density in its group) R(cover distance) / divisor, by scipy's ranks."""
+    n = len(uncertainty)
+    in_group = np.empty(n)
+    for group in np.unique(groups):
+        members = groups == group
+        in_group[members] = rankdata(density[members]) / members.sum()
+    scores: NDArray[np.float64] = (
+        rankdata(uncertainty) / n * in_group * (rankdata(cover_distance) / n) / divisors[groups]
+    )
     return scores
 
 
-def labels_of_class(pool: PoolView, label: int) -> int:
-    """Count labeled samples of a class, one by one."""
-    count = 0
-    for row in range(len(pool.status)):
-        if pool.status[row] == Status.LABELED:
-            has = (
-                pool.labels[row] == label if pool.targets is None else pool.targets[row, label] == 1
-            )
-            count += int(has)
-    return count
+def labels_per_class(pool: PoolView) -> list[int]:
+    """Count the labeled samples of each class, one by one."""
+    counts = [0] * pool.n_classes
+    for row in np.flatnonzero(pool.status == Status.LABELED):
+        for label in range(pool.n_classes):
+            if pool.targets is None:
+                counts[label] += int(pool.labels[row] == label)
+            else:
+                counts[label] += int(pool.targets[row, label] == 1)
+    return counts
+
+
+def pool_scores(
+    pool: PoolView, uncertainty: NDArray[Any], *, in_class: bool
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Candidate rows and their scores by the formulas of in_class or cdf_product."""
+    rows = np.flatnonzero(pool.status == Status.UNLABELED)
+    assert pool.density is not None and pool.cover_distance is not None
+    if in_class and pool.predicted is not None:
+        groups = pool.predicted[rows]
+        divisors = np.array([math.sqrt(1 + count) for count in labels_per_class(pool)])
+    else:
+        groups, divisors = np.zeros(len(rows), int), np.ones(1)
+    scores = product_scores(
+        uncertainty[rows], pool.density[rows], pool.cover_distance[rows], groups, divisors
+    )
+    return rows, scores
 
 
 def select_by_product(
-    pool: PoolView, budget: int, *, uncertainty: NDArray[Any], in_class: bool
+    pool: PoolView, budget: int, uncertainty: NDArray[Any], *, in_class: bool
 ) -> list[int]:
-    """Pick one by one, each pick covering its surroundings, ranks anew each time."""
-    status = pool.status.copy()
-    assert pool.cover_distance is not None
-    cover = pool.cover_distance.copy()
+    """Pick one by one: each pick covers its surroundings, and all ranks are taken anew."""
     picks: list[int] = []
-    for _ in range(budget):
-        moment = PoolView(**{**vars(pool), "status": status, "cover_distance": cover})
-        rows = moment.candidate_rows()
-        if not len(rows):
-            break
-        scores = product_scores(moment, rows, uncertainty=uncertainty, in_class=in_class)
-        ties = rows[scores == scores.max()]
-        row = int(ties[np.argmin(pool.tie_key[ties])])
+    while len(picks) < budget and (pool.status == Status.UNLABELED).any():
+        rows, scores = pool_scores(pool, uncertainty, in_class=in_class)
+        row = first_of_best(rows, scores, pool.tie_key)
         picks.append(row)
-        status[row] = Status.PENDING
-        cover = np.minimum(cover, distances_to(pool.embeddings, row))
+        pool = covered_by(pool, row)
     return picks
 
 
-def distances_to(embeddings: NDArray[np.float32], row: int) -> NDArray[np.float32]:
-    """Cosine distance of every embedding to one of them, rounded to single precision at the end."""
-    similarities = embeddings.astype(np.float64) @ embeddings[row].astype(np.float64)
-    return np.maximum(0.0, 1.0 - similarities).astype(np.float32)
+def first_of_best(
+    rows: NDArray[np.int64], scores: NDArray[np.float64], tie_key: NDArray[np.uint64]
+) -> int:
+    """The row of the highest score; of equal ones that with the lowest key."""
+    ties = rows[scores == scores.max()]
+    return int(ties[np.argmin(tie_key[ties])])
+
+
+def covered_by(pool: PoolView, row: int) -> PoolView:
+    """The pool after one of its rows was leased to an annotator."""
+    assert pool.cover_distance is not None
+    status = pool.status.copy()
+    status[row] = Status.PENDING
+    distances = cosine_distances(pool.embeddings, pool.embeddings[[row]])[0]
+    return replace(pool, status=status, cover_distance=np.minimum(pool.cover_distance, distances))

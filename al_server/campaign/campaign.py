@@ -5,6 +5,7 @@ Outside samples are known by `sample_id`, inside by `row`; here the one becomes 
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -80,7 +81,7 @@ class Campaign:
         loop: Loop,
         files: PoolFiles,
         describer: Describer,
-        take_in: Callable[["Campaign", Source], None],
+        take_in: Callable[["Campaign", Source], "Future[None]"],
     ) -> None:
         assert stored.prepared is not None
         self.stored = stored
@@ -154,6 +155,38 @@ class Campaign:
             )
 
         return self._writer.write(undo)
+
+    # -- for those who keep a queue elsewhere --------------------------------------------------
+
+    def reserve(self, holder: str, n: int, *, lease_s: float) -> list[str]:
+        """Lease up to `n` new picks to a holder, beside what it holds; most valuable first."""
+
+        def reserve() -> list[str]:
+            rows = self.loop.reserve(holder, n, lease_s=lease_s)
+            return [self.loop.names.sample_ids[row] for row in rows]
+
+        return self._writer.read(reserve, patience_s=PATIENCE_S)
+
+    def release(self, holder: str, sample_ids: Sequence[str]) -> None:
+        """End leases of a holder; samples that it does not hold are passed over."""
+        names = self.loop.names
+        self._writer.write(lambda: self.loop.release(holder, map(names.row, sample_ids)))
+
+    def renew(self, holder: str, *, lease_s: float) -> None:
+        """Let all leases of a holder last from now on anew."""
+        self._writer.write(lambda: self.loop.renew(holder, lease_s=lease_s))
+
+    def held(self, holder: str) -> list[str]:
+        """Return the samples that are leased to a holder, in the order of their leases."""
+        names, ledger = self.loop.names, self.loop.ledger
+        return self._writer.write(
+            lambda: [names.sample_ids[row] for row in ledger.leases.get(holder, ())]
+        )
+
+    def retire(self, sample_ids: Sequence[str]) -> None:
+        """Never offer these samples again; answers that stand on them are taken back."""
+        names = self.loop.names
+        self._writer.write(lambda: self.loop.retire([names.row(one) for one in sample_ids]))
 
     def _picked(self, annotator: str, row: int) -> PickedSample:
         why = self.loop.explanations.get((annotator, row))
@@ -330,8 +363,12 @@ class Campaign:
 
     def add_samples(self, source: Source) -> CampaignInfo:
         """Take more samples in, in the background; those that are there already are passed over."""
-        self._take_in(self, source)
+        self.take_in(source)
         return self.info()
+
+    def take_in(self, source: Source) -> "Future[None]":
+        """Do what `add_samples` does; done when they are in, or `message` says why not."""
+        return self._take_in(self, source)
 
     def on_writer(self, run: Callable[[], _T]) -> _T:
         """Run something that changes the loop on the thread that owns it."""

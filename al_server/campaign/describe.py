@@ -88,10 +88,9 @@ class Describer:
 
     def prediction(self, row: int) -> Prediction | None:
         """Return what is believed of a sample; None before the first label."""
-        view = self._pool.view()
-        if view.probabilities is None:
+        if not self._pool.has_beliefs:
             return None
-        probabilities = view.probabilities[row]
+        probabilities = self._pool.probabilities_of(row)
         return Prediction(
             label=self._believed(probabilities), probability=_as_share(probabilities.max())
         )
@@ -163,7 +162,7 @@ class Describer:
 
     def sample(self, row: int) -> SampleInfo:
         """Describe a sample and all answers about it."""
-        status, label = self._ledger.standing(row)
+        status, label, _ = self._ledger.standing(row)
         answers = [
             AnswerOut(
                 annotator=annotator,
@@ -187,7 +186,7 @@ class Describer:
 
     def similar(self, row: int, distance: float) -> SimilarSample:
         """Describe a sample that is `distance` away from the one asked about."""
-        status, label = self._ledger.standing(row)
+        status, label, _ = self._ledger.standing(row)
         return SimilarSample(
             sample_id=self._names.sample_ids[row],
             uri=self.uri(row),

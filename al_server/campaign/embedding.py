@@ -21,11 +21,11 @@ _T = TypeVar("_T")
 
 OFFLINE_DEFAULTS = {"image": "pixels", "text": "tfidf"}
 DEFAULT_NOTES = {
-    "image": "embedded by `pixels`: no embedder was named, and it needs no weights. A pretrained "
-    "network separates most pictures better: --embedder timm:NAME, or --checkpoint FILE for local "
-    "weights.",
-    "text": "embedded by `tfidf`: no embedder was named, and it needs no weights. It sees words, "
-    "not meanings; vectors of a sentence encoder can be given as .npz.",
+    "image": "Embedded by pixels, which needs no weights, because no embedder was named. A "
+    "pretrained network tells most photographs apart better: name one as the embedder, such as "
+    "timm:mobilenetv2_100, with a checkpoint where its weights are a local file.",
+    "text": "Embedded by tfidf, which needs no weights, because no embedder was named. It sees "
+    "words, not meanings; vectors of a sentence encoder can be taken in as .npz.",
 }
 
 

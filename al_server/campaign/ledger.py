@@ -11,9 +11,14 @@ from strategies.pool import Status
 
 
 class Answer(NamedTuple):
-    """An answer that stands; a label of None is a skip."""
+    """An answer that stands; a label of None is a skip.
+
+    `n_classes` is how many classes there were to choose from: classes may be appended later, and
+    a multi-label answer says nothing about those.
+    """
 
     label: Label | None
+    n_classes: int
     seq: int
     at: float
     lead_time_s: float | None
@@ -23,14 +28,16 @@ class Known(NamedTuple):
     """A label that came with the source."""
 
     label: Label
+    n_classes: int
     at: float
 
 
 class Standing(NamedTuple):
-    """What a sample is, all answers taken together."""
+    """What a sample is, all answers taken together; `n_classes` is how many were asked about."""
 
     status: Status
-    label: Label | None
+    label: Label | None = None
+    n_classes: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class Ledger:
         self.leases: dict[str, dict[int, float]] = {}  # annotator -> row -> expires_at
         self.keys: set[str] = set()
         self.predictions_file: str | None = None
+        self.retired: set[int] = set()  # rows that are never offered again
         self._known: dict[int, Known] = {}
         self._holders: dict[int, dict[str, None]] = {}  # row -> annotators with a lease
         self._open: dict[int, None] = {}  # touched, and wanting more answers; oldest first
@@ -87,8 +95,13 @@ class Ledger:
             self._settle(event.row)
 
     def _apply_to_sample(self, event: Event, row: int) -> None:
+        if event.kind == "retire":
+            self.retired.add(row)
+            for annotator in list(self._holders.get(row, ())):
+                self._end_lease(annotator, row)
+            return
         if event.annotator is None:
-            self._known[row] = Known(as_label(event.label), event.at)
+            self._known[row] = Known(as_label(event.label), len(self.classes), event.at)
             return
         if event.kind == "lease":
             self.leases.setdefault(event.annotator, {})[row] = (event.data or {})["expires_at"]
@@ -99,7 +112,9 @@ class Ledger:
         if event.kind in ("label", "skip"):
             label = as_label(event.label) if event.kind == "label" else None
             self._count(answers.pop(event.annotator, None), -1)
-            answers[event.annotator] = Answer(label, event.seq, event.at, event.lead_time_s)
+            answers[event.annotator] = Answer(
+                label, len(self.classes), event.seq, event.at, event.lead_time_s
+            )
             self._count(answers[event.annotator], +1)
             if self._n_wanted(row) <= 0:
                 for annotator in list(self._holders.get(row, ())):
@@ -132,7 +147,8 @@ class Ledger:
             self._standing[row] = standing
             self._n_by_status[standing.status] += 1
         wanting = self.overlap > 1 and standing.status != Status.UNLABELED
-        if wanting and row not in self._known and self._n_free(row) > 0:
+        settled = row in self._known or row in self.retired
+        if wanting and not settled and self._n_free(row) > 0:
             self._open.setdefault(row)
         else:
             self._open.pop(row, None)
@@ -141,18 +157,21 @@ class Ledger:
         answers = self.answers.get(row, {})
         labels = [answer for answer in answers.values() if answer.label is not None]
         if labels:
-            return Standing(Status.LABELED, majority(labels))
+            n_classes = max(answer.n_classes for answer in labels)
+            return Standing(Status.LABELED, majority(labels), n_classes)
         if row in self._known:
-            return Standing(Status.LABELED, self._known[row].label)
+            known = self._known[row]
+            return Standing(Status.LABELED, known.label, known.n_classes)
         if self._holders.get(row):
-            return Standing(Status.PENDING, None)
-        return Standing(Status.SKIPPED if answers else Status.UNLABELED, None)
+            return Standing(Status.PENDING)
+        refused = answers or row in self.retired
+        return Standing(Status.SKIPPED if refused else Status.UNLABELED)
 
     # -- what is so ----------------------------------------------------------------------------
 
     def standing(self, row: int) -> Standing:
         """Return what a sample is now."""
-        return self._standing.get(row, Standing(Status.UNLABELED, None))
+        return self._standing.get(row, Standing(Status.UNLABELED))
 
     def touched_rows(self) -> Iterable[int]:
         """Rows that are anything but unlabeled."""
@@ -216,19 +235,12 @@ def as_label(stored: StoredLabel) -> Label:
 def majority(answers: list[Answer]) -> Label:
     """Return the label that most answers give; ties go to the one that was given first.
 
-    In multi-label campaigns each class is voted on by itself, and a tied class goes with the
-    earliest answer.
+    In multi-label campaigns each class is voted on by itself, by those who were asked about it,
+    and a tied class goes with the earliest of them.
     """
-    earliest = min(answers, key=lambda answer: answer.seq)
-    if isinstance(earliest.label, tuple):
-        votes = Counter(c for answer in answers for c in _classes(answer.label))
-        return tuple(
-            sorted(
-                c
-                for c, n_yes in votes.items()
-                if 2 * n_yes > len(answers) or (2 * n_yes == len(answers) and c in earliest.label)
-            )
-        )
+    if isinstance(answers[0].label, tuple):
+        named = {c for answer in answers for c in _classes(answer.label)}
+        return tuple(c for c in sorted(named) if _is_voted_in(c, answers))
     votes_for = Counter(answer.label for answer in answers)
     most = max(votes_for.values())
     first = min(
@@ -237,6 +249,14 @@ def majority(answers: list[Answer]) -> Label:
     )
     assert first.label is not None
     return first.label
+
+
+def _is_voted_in(c: int, answers: list[Answer]) -> bool:
+    asked = [answer for answer in answers if c < answer.n_classes]
+    n_yes = sum(c in _classes(answer.label) for answer in asked)
+    if 2 * n_yes != len(asked):
+        return 2 * n_yes > len(asked)
+    return c in _classes(min(asked, key=lambda answer: answer.seq).label)
 
 
 def _classes(label: Label | None) -> tuple[int, ...]:

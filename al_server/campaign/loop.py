@@ -124,14 +124,46 @@ class Loop:
         for row, explanation in zip(fresh, explanations, strict=True):
             self.explanations[annotator, row] = explanation
         rows = [*held, *begun, *fresh]
+        if not rows and n_new and self._changed_rows:
+            # what was just handed back is not in the arrays yet: rather late than "exhausted"
+            self.catch_up()
+            return self.offer(annotator, n)
         return Offer(
             rows=rows,
             reason=None if rows else why_nothing(self.ledger, self.spec.budget),
             likely_next=next(iter(picks.rows[n_fresh:]), None),
         )
 
-    def _leases(self, annotator: str, rows: Iterable[int]) -> list[Event]:
-        data = {"expires_at": time.time() + self.spec.lease_s}
+    def reserve(self, holder: str, n: int, *, lease_s: float) -> list[int]:
+        """Lease up to `n` new picks to a holder, beside what it holds; most valuable first."""
+        n_new = n_affordable(self.ledger, self.spec.budget, n)
+        rows = self._picks(n_new).rows[:n_new] if n_new > 0 else []
+        self.commit(self._leases(holder, rows, lease_s=lease_s))
+        return rows
+
+    def renew(self, holder: str, *, lease_s: float) -> None:
+        """Let all leases of a holder last from now on anew."""
+        self.commit(self._leases(holder, self.ledger.leases.get(holder, ()), lease_s=lease_s))
+
+    def release(self, holder: str, rows: Iterable[int]) -> None:
+        """End leases of a holder; rows that it does not hold are passed over."""
+        held = self.ledger.leases.get(holder, {})
+        self.commit([Event("expire", row=row, annotator=holder) for row in rows if row in held])
+
+    def retire(self, rows: Iterable[int]) -> None:
+        """Never offer these samples again; answers that stand on them are taken back."""
+        events = []
+        for row in rows:
+            if row not in self.ledger.retired:
+                given = self.ledger.answers.get(row, {})
+                events += [Event("undo", row=row, annotator=annotator) for annotator in given]
+                events.append(Event("retire", row=row))
+        self.commit(events)
+
+    def _leases(
+        self, annotator: str, rows: Iterable[int], *, lease_s: float | None = None
+    ) -> list[Event]:
+        data = {"expires_at": time.time() + (lease_s or self.spec.lease_s)}
         return [Event("lease", row=row, annotator=annotator, data=data) for row in rows]
 
     def _picks(self, n: int) -> Picks:

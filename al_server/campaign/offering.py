@@ -1,5 +1,6 @@
 """What to offer to an annotator next."""
 
+import logging
 from dataclasses import replace
 from itertools import islice
 from typing import Literal, NamedTuple
@@ -9,6 +10,8 @@ import numpy as np
 from al_server.campaign.ledger import Ledger
 from al_server.errors import StrategyFailed
 from strategies.pool import Explains, Explanation, PoolView, Rows, Status, Strategy
+
+_log = logging.getLogger(__name__)
 
 Reason = Literal["budget_spent", "pool_exhausted", "all_leased"]
 
@@ -26,23 +29,46 @@ def pick(strategy: Strategy, view: PoolView, n: int, *, seed: int, seq: int) -> 
     Raises
     ------
     StrategyFailed
-        If the strategy raised anything: it may be other people's code.
+        If the strategy raised anything, or chose what is not on offer: it may be other people's
+        code.
     """
     try:
         rows = strategy.select(view, n, np.random.default_rng([seed, seq]))
+        chosen = [int(row) for row in rows]
+        _check(chosen, view, n)
     except Exception as error:
         raise StrategyFailed(
             f"{type(strategy).__name__} could not choose: {error}",
             "make a campaign with another strategy, or mend this one and restart the server",
         ) from error
-    return Picks(seq, [int(row) for row in rows])
+    return Picks(seq, chosen)
+
+
+def _check(rows: list[int], view: PoolView, n: int) -> None:
+    """Refuse rows that would be leased to two people, or are not there."""
+    n_samples = len(view.status)
+    unfit = [
+        row for row in rows if not 0 <= row < n_samples or view.status[row] != Status.UNLABELED
+    ]
+    if unfit or len(set(rows)) < len(rows) or len(rows) > n:
+        raise ValueError(
+            f"asked for {n} distinct candidates, it returned {rows[:10]}; of these "
+            f"{unfit[:10]} are no candidates"
+        )
 
 
 def explain(strategy: Strategy, view: PoolView, rows: list[int]) -> list[Explanation | None]:
     """Say why these candidates, where the strategy can."""
+    nothing: list[Explanation | None] = [None] * len(rows)
     if not rows or not isinstance(strategy, Explains):
-        return [None] * len(rows)
-    return list(strategy.explain(view, np.array(rows, dtype=np.int64)))
+        return nothing
+    try:
+        explanations = list(strategy.explain(view, np.array(rows, dtype=np.int64)))
+    except Exception as error:
+        # a pick without a reason is better than none
+        _log.warning("%s could not explain its picks: %s", type(strategy).__name__, error)
+        return nothing
+    return [*explanations, *nothing][: len(rows)]
 
 
 def without(view: PoolView, rows: Rows) -> PoolView:

@@ -1,6 +1,7 @@
 """From the store to a running campaign: fold the log, then build the arrays from it."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 
 from sqlalchemy import Engine
 
@@ -60,7 +61,7 @@ def open_campaign(
     *,
     engine: Engine,
     files: PoolFiles,
-    take_in: Callable[[Campaign, Source], None],
+    take_in: Callable[[Campaign, Source], "Future[None]"],
 ) -> Campaign:
     """Open a campaign that is ready; `take_in` adds samples to it in the background."""
     assert stored.prepared is not None

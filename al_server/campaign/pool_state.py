@@ -74,21 +74,29 @@ class PoolState:
 
     # -- what people do ------------------------------------------------------------------------
 
-    def set_sample(self, row: int, status: Status, label: Label | None) -> None:
-        """Make a sample what it now is; `label` goes with LABELED alone."""
+    def set_sample(self, row: int, status: Status, label: Label | None, n_classes: int) -> None:
+        """Make a sample what it now is.
+
+        Parameters
+        ----------
+        row : int
+        status : Status
+        label : goes with LABELED alone
+        n_classes : how many classes the label was chosen from; nothing is known about the later
+        """
         was_covering = self.status[row] != Status.UNLABELED
         self.status[row] = status
         if was_covering != (status != Status.UNLABELED):
             self._uncover(row) if was_covering else self._cover(row)
-        self._set_label(row, label if status == Status.LABELED else None)
+        self._set_label(row, label if status == Status.LABELED else None, n_classes)
 
-    def restore(self, samples: Iterable[tuple[int, Status, Label | None]]) -> None:
+    def restore(self, samples: Iterable[tuple[int, Status, Label | None, int]]) -> None:
         """Do what `set_sample` does for many samples of a fresh pool, in one go."""
         labeled = []
-        for row, status, label in samples:
+        for row, status, label, n_classes in samples:
             self.status[row] = status
             if status == Status.LABELED:
-                self._write_label(row, label)
+                self._write_label(row, label, n_classes)
                 labeled.append(row)
         everyone = np.arange(len(self.status))
         self._cover_anew(everyone)
@@ -99,9 +107,9 @@ class PoolState:
             if self.holdout is not None:
                 self.holdout.learn(row, self.embeddings[row], n_labeled=self.n_labeled)
 
-    def _set_label(self, row: int, label: Label | None) -> None:
+    def _set_label(self, row: int, label: Label | None, n_classes: int) -> None:
         had_label = self.book.labels[row] >= 0
-        if not self._write_label(row, label):
+        if not self._write_label(row, label, n_classes):
             return
         if label is not None and not had_label:
             self._learn(row)
@@ -129,7 +137,7 @@ class PoolState:
             self.holdout.votes.forget(row)
             self.holdout.measure(self.n_labeled)
 
-    def _write_label(self, row: int, label: Label | None) -> bool:
+    def _write_label(self, row: int, label: Label | None, n_classes: int) -> bool:
         """Write a label into the book; return whether that changed anything."""
         targets = self.book.targets
         if targets is None:
@@ -138,9 +146,11 @@ class PoolState:
                 return False
             self.book.labels[row] = value
             return True
-        wanted = np.full(self.book.n_classes, -1 if label is None else 0, dtype=np.int8)
-        chosen = () if label is None else label
-        wanted[list(chosen if isinstance(chosen, tuple) else (chosen,))] = 1
+        wanted = np.full(self.book.n_classes, -1, dtype=np.int8)
+        if label is not None:
+            # nobody was asked about the classes appended since, so nothing is known about them
+            wanted[:n_classes] = 0
+            wanted[list(label if isinstance(label, tuple) else (label,))] = 1
         known = -1 if label is None else int(wanted.argmax())
         if self.book.labels[row] == known and np.array_equal(targets[row], wanted):
             return False
@@ -213,12 +223,12 @@ class PoolState:
         n_new = n_classes - self.book.n_classes
         self.book.n_classes = n_classes
         if self.book.targets is not None:
-            # nobody was asked about a new class, so nothing is known about it
             unknown = np.full((len(self.status), n_new), -1, dtype=np.int8)
             self.book.targets = np.concatenate([self.book.targets, unknown], axis=1)
         self.votes.add_classes()
         if self.holdout is not None:
             self.holdout.votes.add_classes()
+            self.holdout.measure(self.n_labeled)
         if self._own is not None:
             self._own = self._own.grown(len(self.status), n_classes)
 
@@ -229,15 +239,30 @@ class PoolState:
 
         Parameters
         ----------
-        probabilities : float32 array of shape (n_samples, n_classes), NaN in the rows that the
-            model says nothing about
+        probabilities : float32 array of shape (n_samples, n_classes), or smaller: nothing is said
+            of later rows, and 0 of later classes; NaN in other rows that nothing is said about
         """
-        multi = self.book.targets is not None
-        self._own = None if probabilities is None else OwnPredictions(probabilities, multi=multi)
+        if probabilities is None:
+            self._own = None
+            return
+        own = OwnPredictions(probabilities, multi=self.book.targets is not None)
+        # what was kept in a file may be older than the newest samples and classes
+        self._own = own.grown(len(self.status), self.book.n_classes)
+
+    def probabilities_of(self, row: int) -> NDArray[np.float32]:
+        """Return what is believed of one row, before the first label the prior. Time O(1)."""
+        said = None if self._own is None else self._own.of(row)
+        believed: NDArray[np.float32] = self.votes.beliefs.probabilities[row]
+        return believed if said is None else said
+
+    @property
+    def has_beliefs(self) -> bool:
+        """Whether there is anything to believe yet: a label, or predictions of the user's own."""
+        return self.n_labeled > 0 or self._own is not None
 
     def view(self) -> PoolView:
         """Return the pool as it stands: the arrays themselves, not copies."""
-        known = self.n_labeled > 0 or self._own is not None
+        known = self.has_beliefs
         beliefs = self.votes.beliefs
         if self._own is not None:
             beliefs = self._own.over(beliefs)

@@ -50,10 +50,8 @@ def predict(request: PredictIn, pool: PoolState, names: Names, describer: Descri
 
 def _of_sample(sample_id: str, pool: PoolState, names: Names, describer: Describer) -> Predicted:
     row = names.row(sample_id)
-    probabilities = pool.view().probabilities
-    if probabilities is None:
-        probabilities = pool.votes.beliefs.probabilities  # the prior
-    return describer.predicted(sample_id, probabilities[row], *pool.votes.neighbors_of(row))
+    neighbors = pool.votes.neighbors_of(row)
+    return describer.predicted(sample_id, pool.probabilities_of(row), *neighbors)
 
 
 def checked_vectors(rows: Sequence[Sequence[float]], n_features: int) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from al_server.campaign.ledger import Ledger
+from al_server.campaign.ledger import Answer, Ledger
 from al_server.campaign.names import Names
 from al_server.campaign.pool_state import Label
 from al_server.errors import ALError
@@ -37,7 +37,7 @@ def answer_events(answers: Sequence[AnswerIn], names: Names, ledger: Ledger) -> 
         if person in standing:
             stands = standing[person] == label
         else:
-            stands = earlier is not None and earlier.label == label
+            stands = earlier is not None and _repeats(label, earlier, n_classes=len(names.classes))
         if stands:
             continue
         standing[person] = label
@@ -52,6 +52,13 @@ def answer_events(answers: Sequence[AnswerIn], names: Names, ledger: Ledger) -> 
             )
         )
     return events
+
+
+def _repeats(label: Label | None, earlier: Answer, *, n_classes: int) -> bool:
+    # a multi-label answer given again after classes were appended says no to the new ones
+    return label == earlier.label and (
+        not isinstance(label, tuple) or earlier.n_classes == n_classes
+    )
 
 
 def as_stored(label: Label | None) -> StoredLabel:

@@ -82,10 +82,7 @@ class Writer:
     def _submit(self, queue: deque[_Job], job: _Job) -> None:
         with self._changed:
             if self._failure is not None:
-                raise NotReady(
-                    f"this campaign stopped after an error: {self._failure!r}",
-                    "restart the server; what was acknowledged is in the log",
-                )
+                raise self._stopped(self._failure)
             if self._closing:
                 raise NotReady("the server is stopping", "try again when it is back")
             queue.append(job)
@@ -93,19 +90,29 @@ class Writer:
 
     def _loop(self) -> None:
         try:
-            while (job := self._next_job()) is not None:
+            while (queue := self._next_queue()) is not None:
                 self._wake_if_due()
-                _run(job)
+                _run(queue.popleft())
         except Exception as error:
             # a bug in an array update: the log is intact, the arrays are not to be trusted
             _log.exception("%s stopped", self._thread.name)
             with self._changed:
                 self._failure = error
                 for job in (*self._writes, *self._reads):
-                    job.future.set_exception(NotReady(f"this campaign stopped: {error!r}"))
+                    job.future.set_exception(self._stopped(error))
 
-    def _next_job(self) -> _Job | None:
-        """Wait for a job, working off the backlog meanwhile; None when closing and all is done."""
+    def _stopped(self, error: BaseException) -> NotReady:
+        return NotReady(
+            f"this campaign stopped after an error: {error!r}",
+            "restart the server; what was acknowledged is in the log",
+        )
+
+    def _next_queue(self) -> deque[_Job] | None:
+        """Wait for a job, working off the backlog meanwhile, and return the queue it heads.
+
+        It stays in its queue until it is run, so that no error on the way can lose it. None when
+        closing and all is done.
+        """
         while True:
             with self._changed:
                 backlog = self._backlog.has_backlog()
@@ -113,9 +120,9 @@ class Writer:
                 if self._reads and (
                     self._reads[0].deadline <= now or not (backlog or self._writes)
                 ):
-                    return self._reads.popleft()
+                    return self._reads
                 if self._writes:
-                    return self._writes.popleft()
+                    return self._writes
                 if not backlog:
                     if self._closing:
                         return None

@@ -70,7 +70,7 @@ def show(name: str, url: str, as_json: bool) -> None:
     budget = "no limit" if info.budget is None else f"{info.budget:,}"
     facts = {
         "name": info.name,
-        "state": info.error or info.message or info.state,
+        "state": ": ".join(filter(None, (info.state, info.error or info.message))),
         "classes": ", ".join(info.classes),
         "samples": f"{info.n_samples:,}: {info.n_labeled:,} labeled, {info.n_pending:,} pending, "
         f"{info.n_skipped:,} skipped",

@@ -13,6 +13,9 @@ from al_server.errors import BadInput, NotReady
 from al_server.models import CampaignInfo
 
 POLL_S = 0.3
+# a running campaign stays ready while samples are added: its message tells how that goes
+ADDING = "taking in "
+NOT_ADDED = "no samples were added"
 labels_option = click.option(
     "--labels", is_flag=True, help="Take the known labels of the source over."
 )
@@ -130,11 +133,13 @@ def _wait(server: Connection, info: CampaignInfo) -> CampaignInfo:
             shown.update(round(100 * info.progress, 1) - shown.n)
     if info.state == "failed":
         raise NotReady(f"{info.name} failed: {info.error}", "mend that, and create it again")
+    if (info.message or "").startswith(NOT_ADDED):
+        raise NotReady(f"{info.name}: {info.message}", "mend that, and add them again")
     return info
 
 
 def _is_working(info: CampaignInfo) -> bool:
-    return info.state == "preparing" or info.progress < 1
+    return info.state == "preparing" or (info.message or "").startswith(ADDING)
 
 
 def _say(info: CampaignInfo, as_json: bool, address: str) -> None:
@@ -142,4 +147,6 @@ def _say(info: CampaignInfo, as_json: bool, address: str) -> None:
         print_json(info)
         return
     print_failures([(one.sample, one.reason) for one in info.failures], n=info.n_failures)
+    if info.message:
+        click.echo(info.message, err=True)
     click.echo(f"{info.name} is {info.state}: {info.n_samples:,} samples. Label at {address}")

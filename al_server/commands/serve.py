@@ -19,6 +19,7 @@ from al_server.errors import BadInput
 from al_server.security.hosts import is_loopback
 
 TOKEN_NAME = "token"
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _fields = Settings.model_fields
 
 
@@ -64,8 +65,10 @@ def serve(**arguments: Any) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     for ours in ("al_server", "embeddings"):
         logging.getLogger(ours).setLevel(logging.INFO)
-    # SIGTERM, as sent by service managers, ends the server in the same orderly way as Ctrl-C
-    signal.signal(signal.SIGTERM, _interrupt)
+    # SIGTERM, as sent by service managers, ends the server in the same orderly way as Ctrl-C;
+    # SIGINT is set too because shells start background jobs with it ignored
+    for number in STOP_SIGNALS:
+        signal.signal(number, _interrupt)
     try:
         run(load_settings(given))
     except KeyboardInterrupt:
@@ -77,7 +80,7 @@ def run(settings: Settings) -> None:
     """Open the data folder and serve it; returns when interrupted."""
     # the port first: opening a large store takes seconds
     port = _free_port(settings.host, settings.port)
-    from al_server import demo
+    from al_server import demo, integration
     from al_server.app import create_app
     from al_server.campaigns import CampaignRegistry
     from al_server.http_server import open_server
@@ -88,15 +91,18 @@ def run(settings: Settings) -> None:
         settings = demo.with_root(settings)
     registry = CampaignRegistry(settings)
     try:
-        if settings.demo:
-            demo.make(registry, settings.data)
+        has_demo = settings.demo and demo.make(registry, settings.data)
         app = create_app(settings, registry)
         app.wsgi_app = AccessLog(app.wsgi_app)  # type: ignore[method-assign]
         server = open_server(app, settings)
-        _announce(settings)
-        server.run()
-        server.close()
+        _announce(settings, has_demo=has_demo)
+        with integration.running(app):
+            server.run()
+            server.close()
     finally:
+        # whoever asks again will not wait: the store stands being killed at any moment
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
         registry.close()
 
 
@@ -147,11 +153,11 @@ def _token(settings: Settings) -> str | None:
     return token
 
 
-def _announce(settings: Settings) -> None:
+def _announce(settings: Settings, *, has_demo: bool) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     click.echo(f"al_server {__version__} at http://{host}:{settings.port}")
     click.echo(f"  data folder  {settings.data}")
     click.echo(f"  sources from {', '.join(str(root) for root in settings.roots)}")
-    if settings.demo:
+    if has_demo:
         click.echo("  demo         open the address and label the first digit: keys 0 to 9")
     click.echo("  Ctrl-C stops it")

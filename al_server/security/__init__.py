@@ -1,8 +1,8 @@
 """Who gets in, and what an answer allows the browser to do.
 
 `hosts` refuses foreign names and foreign pages, `access` asks for the token, `sign_in` trades it
-for a cookie, `throttle` slows guessing down, `secret_key` keeps what cookies are signed with, and
-`headers` goes on every answer.
+for a cookie, `targets` keeps redirects on this server, `throttle` slows guessing down,
+`secret_key` keeps what cookies are signed with, and `headers` goes on every answer.
 """
 
 from flask import Flask

@@ -11,7 +11,9 @@ from sqlalchemy import Connection, Engine, Update, func, insert, select
 from al_server.store.database import writing
 from al_server.store.tables import events, samples
 
-Kind = Literal["samples", "classes", "lease", "expire", "label", "skip", "undo", "predictions"]
+Kind = Literal[
+    "samples", "classes", "lease", "expire", "label", "skip", "undo", "predictions", "retire"
+]
 StoredLabel = int | list[int] | None
 
 
@@ -21,7 +23,7 @@ class Event:
 
     Attributes
     ----------
-    kind : samples | classes | lease | expire | label | skip | undo | predictions
+    kind : samples | classes | lease | expire | label | skip | undo | predictions | retire
     row : the sample it is about, or None
     annotator : who; None for a label that came with the source
     label : class index; in multi-label campaigns a list of them

@@ -23,14 +23,14 @@ bp = Blueprint(
 
 @bp.get("/")
 def campaigns() -> str:
-    """All campaigns, the newest first."""
+    """Show all campaigns, the newest first."""
     infos = sorted(registry().infos(), key=lambda info: info.created_at, reverse=True)
     return render_template("campaigns.html", campaigns=[(info, _progress(info)) for info in infos])
 
 
 @bp.get("/new")
 def new() -> str:
-    """The form that makes a campaign."""
+    """Show the form that makes a campaign."""
     return render_template(
         "new.html",
         strategies=plugins.names(plugins.STRATEGIES),
@@ -41,7 +41,7 @@ def new() -> str:
 
 @bp.get("/campaigns/<name>/annotate")
 def annotate(name: str) -> str | Response:
-    """Where labels are given; a campaign that is not ready is shown getting ready."""
+    """Show where labels are given; a campaign that is not ready is shown getting ready."""
     info = registry().info(name)
     if info.state != "ready":
         return redirect(url_for("pages.progress", name=name))
@@ -50,7 +50,7 @@ def annotate(name: str) -> str | Response:
 
 @bp.get("/campaigns/<name>/progress")
 def progress(name: str) -> str:
-    """How far a campaign has come, and what can be changed while it runs."""
+    """Show how far a campaign has come, and what can be changed while it runs."""
     info = registry().info(name)
     return render_template(
         "progress.html", info=info, progress=_progress(info), roots=settings().roots
@@ -58,5 +58,5 @@ def progress(name: str) -> str:
 
 
 def _progress(info: CampaignInfo) -> Progress | None:
-    """Counts and curve, which only a campaign that is ready has."""
+    """Return counts and curve, which only a campaign that is ready has."""
     return registry().campaign(info.name).progress() if info.state == "ready" else None

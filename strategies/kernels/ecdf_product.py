@@ -3,9 +3,9 @@
 Idea: ranks are needed exactly for the few rows only that can win. Floats are ordered like their bit
 patterns, so a histogram of bit patterns bounds every rank from both sides. The bounds of the
 product leave a few contenders, mostly one. Among several, one more pass counts exactly what lies
-below each of their values. Where many values crowd into one bin, so that too many contend, the
-histogram is made again over the contenders' own range, down to one value a bin: ties are counted,
-never sorted.
+below each of their values. Where too many contend, because many values crowd into one bin, that
+pass is made for a sample of them first: it finds the values that are tied, and splits the bins for
+the others.
 
 The bounds come from the same floating-point expression as the score, whose operations are monotone,
 so that rounding cannot exclude the winner. Counts are integers and the last comparison is serial,
@@ -25,11 +25,10 @@ N_BINS = 4096
 N_DENSITY_BINS = 16384  # over all groups together
 N_SAMPLED = 256
 BLOCK = 1024  # rows at a time; their positions stay in the nearest cache
-MAX_ZOOMS = 2
-FEW = 64  # contenders that are not worth a zoom, and 1/512 of the rows besides
+FEW = 128  # contenders that are ranked at once
 LOWEST, INFINITY = np.int32(-(2**31)), np.int32(0x7F800000)  # above the bits of inf is only NaN
 NOT_A_NUMBER, NO_SUCH_GROUP = 1, 2
-SLACK = 1e-5  # of a single-precision product against the exact bound
+CAUTION = np.float32(1 - 1e-5)  # covers the rounding of single-precision products
 UNCERTAINTY, COVER, DENSITY = 0, 1, 2
 
 Integer = int | np.integer[Any]
@@ -61,6 +60,24 @@ class Grid(NamedTuple):
     shifts: NDArray[np.uint32]
     n_bins: NDArray[np.int64]
     n_positions: int
+
+
+class Ranks(NamedTuple):
+    """What is known of the order of the values.
+
+    Attributes
+    ----------
+    before : number of values in the bins before each position
+    wanted : codes of the values whose rank is known exactly, ascending
+    starts : of each position, where its codes begin in `wanted`
+    below, equal : of each wanted value, how many come before it, and how many equal it
+    """
+
+    before: Counts
+    wanted: Counts
+    starts: Rows
+    below: Counts
+    equal: Counts
 
 
 # -- from a value to its bin ------------------------------------------------------------------
@@ -143,75 +160,49 @@ def _locate(columns: Columns, grid: Grid, first: int, last: int, positions: Rows
     return fault
 
 
-@njit(cache=True)
-def _where(columns: Columns, grid: Grid, factor: int, row: int) -> tuple[int, int, int]:
-    """Return a row's position in one factor, and the first and last of those it is ranked in."""
-    n_bins = grid.n_bins[factor]
-    first = factor * grid.n_bins[0]
-    if factor == DENSITY and len(columns.groups):
-        first += columns.groups[row] * n_bins
-    key = _key(_bits(columns, factor)[row])
-    offset = _bin(key, grid.bases[factor], grid.shifts[factor], np.uint32(n_bins - 1))
-    return first + offset, first, first + n_bins
+@njit(cache=True, inline="always")
+def _code(position: Integer, key: np.int32) -> np.int64:
+    """Position and key in one integer, ordered by position, then key."""
+    return np.int64((np.int64(position) << 32) | (np.int64(key) - np.int64(LOWEST)))
 
 
 @njit(cache=True)
-def _holds_one_value(grid: Grid, factor: int, position: int, first: int, last: int) -> bool:
-    return grid.shifts[factor] == 0 and first < position < last - 1
-
-
-# -- where the bins lie -----------------------------------------------------------------------
-
-
-@njit(cache=True)
-def _grid(lows: Counts, highs: Counts, n_bins: Counts, n_groups: int) -> Grid:
-    """Make the finest bins that hold keys low..high of each factor apart from the end bins."""
-    bases, shifts = np.empty(3, np.int32), np.zeros(3, np.uint32)
-    for factor in range(3):
-        shift = 0
-        while (highs[factor] - lows[factor]) >> shift > n_bins[factor] - 3:
-            shift += 1
-        shifts[factor] = shift
-        bases[factor] = max(lows[factor] - (1 << shift), np.int64(LOWEST))
-    return Grid(bases, shifts, n_bins, 2 * n_bins[0] + n_groups * n_bins[DENSITY])
+def _locate_some(columns: Columns, grid: Grid, factor: int, rows: Rows) -> Rows:
+    """Return the positions of some candidate rows in one factor."""
+    bits = _bits(columns, factor)
+    base, shift, n_bins = grid.bases[factor], grid.shifts[factor], grid.n_bins[factor]
+    grouped = factor == DENSITY and len(columns.groups) > 0
+    positions = np.empty(len(rows), np.int32)
+    for place in range(len(rows)):
+        row = rows[place]
+        first = factor * grid.n_bins[0] + (columns.groups[row] * n_bins if grouped else 0)
+        positions[place] = first + _bin(_key(bits[row]), base, shift, np.uint32(n_bins - 1))
+    return positions
 
 
 @njit(cache=True)
 def _sample_grid(columns: Columns) -> Grid:
-    """Place the windows by a sample of rows; a bad one costs time, never the right answer."""
+    """Place the bins by a sample of rows; a bad one costs time, never the right answer."""
     n_rows, n_groups = len(columns.status), len(columns.divisors)
-    keys = np.empty((3, N_SAMPLED), np.int64)
-    n_keys = 0
-    for row in range(0, n_rows, (n_rows - 1) // N_SAMPLED + 1):
-        if columns.status[row] == 0:
-            for factor in range(3):
-                keys[factor, n_keys] = _key(_bits(columns, factor)[row])
-            n_keys += 1
-    lows, highs = np.zeros(3, np.int64), np.full(3, np.int64(INFINITY))
-    for factor in range(3 if n_keys else 0):
-        ordered = np.sort(keys[factor, :n_keys])
-        # the lowest quarter hardly ever wins; but of density each group has its own
-        lows[factor] = ordered[0 if factor == DENSITY else n_keys // 4]
-        highs[factor] = ordered[-1]
     n_bins = np.full(3, min(max(n_rows // 8, 16), N_BINS))
     n_bins[DENSITY] = max(min(n_rows, N_DENSITY_BINS) // n_groups, 4)
-    return _grid(lows, highs, n_bins, n_groups)
-
-
-@njit(cache=True)
-def _zoom(columns: Columns, grid: Grid, rows: Rows) -> tuple[Grid, np.bool]:
-    """Close the windows in on some rows; returns also whether that made any bins finer."""
-    lows, highs = np.full(3, np.int64(INFINITY)), np.full(3, np.int64(LOWEST))
-    for row in rows:
-        for factor in range(3):
-            key = np.int64(_key(_bits(columns, factor)[row]))
-            lows[factor], highs[factor] = min(lows[factor], key), max(highs[factor], key)
-    closer = _grid(lows, highs, grid.n_bins, len(columns.divisors))
-    finer = closer.shifts < grid.shifts
+    bases, shifts = np.zeros(3, np.int32), np.zeros(3, np.uint32)
+    keys = np.empty(N_SAMPLED, np.int64)
     for factor in range(3):
-        if not finer[factor]:
-            closer.bases[factor], closer.shifts[factor] = grid.bases[factor], grid.shifts[factor]
-    return closer, finer.any()
+        n_keys = 0
+        for row in range(0, n_rows, (n_rows - 1) // N_SAMPLED + 1):
+            if columns.status[row] == 0:
+                keys[n_keys] = _key(_bits(columns, factor)[row])
+                n_keys += 1
+        if n_keys == 0:
+            continue
+        ordered = np.sort(keys[:n_keys])
+        # the lowest quarter hardly ever wins; but of density each group has its own
+        low, high = ordered[0 if factor == DENSITY else n_keys // 4], ordered[-1]
+        while (high - low) >> np.int64(shifts[factor]) > n_bins[factor] - 3:
+            shifts[factor] += 1
+        bases[factor] = max(low - (1 << np.int64(shifts[factor])), np.int64(LOWEST))
+    return Grid(bases, shifts, n_bins, 2 * n_bins[0] + n_groups * n_bins[DENSITY])
 
 
 # -- histogram and bounds ---------------------------------------------------------------------
@@ -252,33 +243,66 @@ def _count_all(columns: Columns, grid: Grid, n_chunks: int) -> tuple[Counts, int
 
 
 @njit(cache=True)
-def _divisor(columns: Columns, row: Integer) -> np.float64:
-    return np.float64(columns.divisors[columns.groups[row] if len(columns.groups) else 0])
-
-
-@njit(cache=True)
-def _bounds(columns: Columns, grid: Grid, before: Counts, row: int) -> tuple[float, float]:
-    """Bound the score of a row from both sides."""
-    low, high = np.empty(3), np.empty(3)
-    for factor in range(3):
-        position, first, last = _where(columns, grid, factor, row)
-        size = before[last] - before[first]
-        below, up_to = before[position] - before[first], before[position + 1] - before[first]
-        if _holds_one_value(grid, factor, position, first, last):
-            low[factor] = high[factor] = (below + up_to + 1) * 0.5 / size
+def _find(wanted: Counts, start: int, end: int, code: np.int64) -> int:
+    """Return the place of the first of wanted[start:end] that is not below `code`, or end."""
+    while start < end:
+        middle = (start + end) >> 1
+        if wanted[middle] < code:
+            start = middle + 1
         else:
-            low[factor], high[factor] = (below + 1.0) / size, up_to / size
-    divisor = _divisor(columns, row)
-    return (
-        low[UNCERTAINTY] * low[DENSITY] * low[COVER] / divisor,
-        high[UNCERTAINTY] * high[DENSITY] * high[COVER] / divisor,
-    )
+            end = middle
+    return start
 
 
 @njit(cache=True)
-def _upper(columns: Columns, grid: Grid, before: Counts) -> NDArray[np.float32]:
-    """Bound the factor of every position from above, density divided by its group's divisor."""
-    upper = np.zeros(len(before), np.float32)
+def _shares(
+    columns: Columns, grid: Grid, ranks: Ranks, factor: int, rows: Rows
+) -> tuple[Shares, Shares]:
+    """Bound the shares of some rows in one factor from both sides; equal bounds are exact."""
+    bits, n_bins = _bits(columns, factor), grid.n_bins[factor]
+    before, wanted, starts, n_below, n_equal = ranks
+    lows, highs = np.empty(len(rows)), np.empty(len(rows))
+    positions = _locate_some(columns, grid, factor, rows)
+    for place in range(len(rows)):
+        position = np.int64(positions[place])
+        first = position - (position - factor * grid.n_bins[0]) % n_bins
+        size = before[first + n_bins] - before[first]
+        below, up_to = before[position] - before[first], before[position + 1] - before[first]
+        start, end = np.int64(starts[position]), np.int64(starts[position + 1])
+        code = _code(position, _key(bits[rows[place]]))
+        at = _find(wanted, start, end, code)
+        if at < end and wanted[at] == code:
+            middle = n_below[at] - before[first] + (n_equal[at] + 1) * 0.5
+            lows[place] = highs[place] = middle / size
+            continue
+        if at > start:
+            below = n_below[at - 1] + n_equal[at - 1] - before[first]
+        if at < end:
+            up_to = n_below[at] - before[first]
+        lows[place], highs[place] = (below + 1.0) / size, up_to / size
+    return lows, highs
+
+
+@njit(cache=True)
+def _bounds(columns: Columns, grid: Grid, ranks: Ranks, rows: Rows) -> tuple[Shares, Shares]:
+    """Bound the scores of some rows from both sides; equal bounds are exact."""
+    low_u, high_u = _shares(columns, grid, ranks, UNCERTAINTY, rows)
+    low_d, high_d = _shares(columns, grid, ranks, DENSITY, rows)
+    low_c, high_c = _shares(columns, grid, ranks, COVER, rows)
+    lows, highs = np.empty(len(rows)), np.empty(len(rows))
+    for place in range(len(rows)):
+        divisor = columns.divisors[columns.groups[rows[place]] if len(columns.groups) else 0]
+        lows[place] = low_u[place] * low_d[place] * low_c[place] / divisor
+        highs[place] = high_u[place] * high_d[place] * high_c[place] / divisor
+    return lows, highs
+
+
+@njit(cache=True)
+def _quick_bounds(
+    columns: Columns, grid: Grid, before: Counts
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Bound the share of every position, that of density divided by its group's divisor."""
+    lower, upper = np.zeros(len(before), np.float32), np.zeros(len(before), np.float32)
     first = 0
     for segment in range(2 + len(columns.divisors)):
         last = first + grid.n_bins[min(segment, DENSITY)]
@@ -286,16 +310,17 @@ def _upper(columns: Columns, grid: Grid, before: Counts) -> NDArray[np.float32]:
         if segment >= DENSITY:
             scale /= columns.divisors[segment - DENSITY]
         for position in range(first, last):
+            lower[position] = (before[position] - before[first] + 1) * scale
             upper[position] = (before[position + 1] - before[first]) * scale
         first = last
-    return upper
+    return lower, upper
 
 
 @njit(cache=True, nogil=True)
 def _collect(
     columns: Columns,
     grid: Grid,
-    before: Counts,
+    lower: NDArray[np.float32],
     upper: NDArray[np.float32],
     first: int,
     last: int,
@@ -304,23 +329,18 @@ def _collect(
     """Write those of rows first..last to `found` that may win; returns how many."""
     positions = np.empty((3, BLOCK), np.int32)
     n_found = 0
-    floor = 0.0
-    quick_floor = np.float32(1e-35)  # above that of rows that are no candidates
+    floor = np.float32(1e-35)  # above the score of rows that are no candidates
     for start in range(first, last, BLOCK):
         end = min(start + BLOCK, last)
         _locate(columns, grid, start, end, positions)
         for place in range(end - start):
-            quick = upper[np.uint32(positions[0, place])] * upper[np.uint32(positions[1, place])]
-            if quick * upper[np.uint32(positions[2, place])] < quick_floor:
-                continue
-            low, high = _bounds(columns, grid, before, start + place)
-            if high < floor:
-                continue
-            if low > floor:
-                floor = low
-                quick_floor = np.float32(floor * (1.0 - SLACK))
-            found[n_found] = start + place
-            n_found += 1
+            u = np.uint32(positions[UNCERTAINTY, place])
+            c = np.uint32(positions[COVER, place])
+            d = np.uint32(positions[DENSITY, place])
+            if upper[u] * upper[c] * upper[d] >= floor:
+                floor = max(floor, lower[u] * lower[c] * lower[d] * CAUTION)
+                found[n_found] = start + place
+                n_found += 1
     return n_found
 
 
@@ -328,12 +348,12 @@ def _collect(
 def _collect_all(columns: Columns, grid: Grid, before: Counts, n_chunks: int) -> Rows:
     """Return the rows that may win."""
     n_rows = len(columns.status)
-    upper = _upper(columns, grid, before)
+    lower, upper = _quick_bounds(columns, grid, before)
     found = np.empty(n_rows, np.int32)
     ends = np.zeros(n_chunks + 1, np.int64)
     for chunk in prange(n_chunks):
         first, last = n_rows * chunk // n_chunks, n_rows * (chunk + 1) // n_chunks
-        ends[chunk + 1] = _collect(columns, grid, before, upper, first, last, found[first:last])
+        ends[chunk + 1] = _collect(columns, grid, lower, upper, first, last, found[first:last])
     rows = np.empty(ends.sum(), np.int32)
     for chunk in range(n_chunks):
         n_found, first = ends[chunk + 1], n_rows * chunk // n_chunks
@@ -343,35 +363,30 @@ def _collect_all(columns: Columns, grid: Grid, before: Counts, n_chunks: int) ->
 
 
 @njit(cache=True)
-def _keep_contenders(columns: Columns, grid: Grid, before: Counts, rows: Rows) -> Rows:
+def _keep_contenders(columns: Columns, grid: Grid, ranks: Ranks, rows: Rows) -> Rows:
     """Return those rows whose upper bound reaches the best lower bound."""
-    highest = np.empty(len(rows))
-    floor = 0.0
-    for place in range(len(rows)):
-        low, highest[place] = _bounds(columns, grid, before, rows[place])
-        floor = max(floor, low)
-    return rows[highest >= floor]
+    lows, highs = _bounds(columns, grid, ranks, rows)
+    return rows[highs >= lows.max()]
 
 
-# -- exact shares of a few rows ---------------------------------------------------------------
-
-
-@njit(cache=True, inline="always")
-def _code(position: Integer, key: np.int32) -> np.int64:
-    """Position and key in one integer, ordered by position, then key."""
-    return np.int64((np.int64(position) << 32) | (np.int64(key) - np.int64(LOWEST)))
+# -- exact ranks of a few values --------------------------------------------------------------
 
 
 @njit(cache=True)
 def _wanted(columns: Columns, grid: Grid, rows: Rows) -> Counts:
-    """Return the codes of the values whose bins do not say their share, each once, ascending."""
+    """Return the codes of the values of some rows, each once, ascending."""
     codes: Counts = np.empty(3 * len(rows), np.int64)
+    latest = np.full(grid.n_positions, -1, np.int64)
     n_codes = 0
-    for row in rows:
-        for factor in range(3):
-            position, first, last = _where(columns, grid, factor, row)
-            if not _holds_one_value(grid, factor, position, first, last):
-                codes[n_codes] = _code(position, _key(_bits(columns, factor)[row]))
+    for factor in range(3):
+        bits = _bits(columns, factor)
+        positions = _locate_some(columns, grid, factor, rows)
+        for place in range(len(rows)):
+            code = _code(positions[place], _key(bits[rows[place]]))
+            # ties come by the million: only the others are worth sorting
+            if code != latest[positions[place]]:
+                latest[positions[place]] = code
+                codes[n_codes] = code
                 n_codes += 1
     return np.unique(codes[:n_codes])
 
@@ -399,22 +414,18 @@ def _tally(
                 if low == high:
                     continue
                 code = _code(position, _key(bits[start + place]))
-                at = low + np.searchsorted(wanted[low:high], code)
+                at = _find(wanted, low, high, code)
                 if at < high:
                     tallies[2 * at + np.int64(wanted[at] == code)] += 1
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _tally_all(columns: Columns, grid: Grid, wanted: Counts, n_chunks: int) -> Counts:
-    """Return, for each wanted value, how many lie between it and the one before, and how many
-    equal it, two numbers a value; only those of its own bin.
-    """  # noqa: D205
+def _tally_all(columns: Columns, grid: Grid, wanted: Counts, starts: Rows, n_chunks: int) -> Counts:
+    """Return two numbers for each wanted value, counted in its own bin.
+
+    How many values lie between it and the wanted one before, and how many equal it.
+    """
     n_rows = len(columns.status)
-    starts = np.zeros(grid.n_positions + 2, np.int32)
-    for code in wanted:
-        starts[(code >> 32) + 1] += 1
-    for position in range(grid.n_positions + 1):
-        starts[position + 1] += starts[position]
     tallies: Counts = np.zeros((n_chunks, 2 * len(wanted)), np.int64)
     for chunk in prange(n_chunks):
         first, last = n_rows * chunk // n_chunks, n_rows * (chunk + 1) // n_chunks
@@ -424,37 +435,26 @@ def _tally_all(columns: Columns, grid: Grid, wanted: Counts, n_chunks: int) -> C
 
 
 @njit(cache=True)
-def _exact_shares(
-    columns: Columns, grid: Grid, before: Counts, rows: Rows, n_chunks: int
-) -> Shares:
-    """Return the tie-averaged share of each row in each factor, an array of shape (n, 3)."""
+def _rank(columns: Columns, grid: Grid, before: Counts, rows: Rows, n_chunks: int) -> Ranks:
+    """Rank the values of some rows exactly."""
     wanted = _wanted(columns, grid, rows)
-    tallies: Counts = np.zeros(0, np.int64)
+    starts = np.zeros(grid.n_positions + 2, np.int32)
+    for code in wanted:
+        starts[(code >> 32) + 1] += 1
+    for position in range(grid.n_positions + 1):
+        starts[position + 1] += starts[position]
+    below, equal = np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.int64)
     if len(wanted):
-        tallies = _tally_all(columns, grid, wanted, n_chunks)
-    passed = np.cumsum(tallies)
-    shares = np.empty((len(rows), 3))
-    for place in range(len(rows)):
-        for factor in range(3):
-            position, first, last = _where(columns, grid, factor, rows[place])
-            below = before[position] - before[first]
-            n_equal = before[position + 1] - before[position]
-            if not _holds_one_value(grid, factor, position, first, last):
-                key = _key(_bits(columns, factor)[rows[place]])
-                at = np.searchsorted(wanted, _code(position, key))
-                start = np.searchsorted(wanted, _code(position, LOWEST))
-                below += passed[2 * at] - (passed[2 * start - 1] if start else 0)
-                n_equal = tallies[2 * at + 1]
-            shares[place, factor] = (below + (n_equal + 1) * 0.5) / (before[last] - before[first])
-    return shares
-
-
-@njit(cache=True)
-def _scores(columns: Columns, shares: Shares, rows: Rows) -> Shares:
-    scores = shares[:, UNCERTAINTY] * shares[:, DENSITY] * shares[:, COVER]
-    for place in range(len(rows)):
-        scores[place] /= _divisor(columns, rows[place])
-    return scores
+        tallies = _tally_all(columns, grid, wanted, starts, n_chunks)
+        total = 0
+        for place in range(len(wanted)):
+            position = wanted[place] >> 32
+            if starts[position] == place:
+                total = before[position]
+            below[place] = total + tallies[2 * place]
+            equal[place] = tallies[2 * place + 1]
+            total = below[place] + equal[place]
+    return Ranks(before, wanted, starts, below, equal)
 
 
 # -- the two questions ------------------------------------------------------------------------
@@ -471,18 +471,16 @@ def best_row(columns: Columns, tie_key: NDArray[np.uint64], n_chunks: int) -> tu
     if fault:
         return -1, fault
     rows = _collect_all(columns, grid, before, n_chunks)
-    rows = _keep_contenders(columns, grid, before, rows)
-    for _ in range(MAX_ZOOMS):
-        if len(rows) <= FEW + len(columns.status) // 512:
-            break
-        grid, finer = _zoom(columns, grid, rows)
-        if not finer:
-            break
-        before, fault = _count_all(columns, grid, n_chunks)
-        rows = _keep_contenders(columns, grid, before, rows)
-    if len(rows) == 1:
-        return np.int64(rows[0]), 0
-    scores = _scores(columns, _exact_shares(columns, grid, before, rows, n_chunks), rows)
+    ranks = _rank(columns, grid, before, rows[:0], n_chunks)
+    rows = _keep_contenders(columns, grid, ranks, rows)
+    n_before = 2 * len(rows) + 1
+    while len(rows) > FEW and 2 * len(rows) < n_before:
+        n_before = len(rows)
+        ranks = _rank(columns, grid, before, rows[:: len(rows) // FEW].copy(), n_chunks)
+        rows = _keep_contenders(columns, grid, ranks, rows)
+    if len(rows) > 1:
+        ranks = _rank(columns, grid, before, rows, n_chunks)
+    scores, _ = _bounds(columns, grid, ranks, rows)
     ties = rows[scores == scores.max()]
     return np.int64(ties[np.argmin(tie_key[ties])]), 0
 
@@ -492,7 +490,10 @@ def shares_and_scores(columns: Columns, rows: Rows, n_chunks: int) -> tuple[Shar
     """Return the shares of candidate rows, (n, 3), their scores, and what is wrong (0: nothing)."""
     grid = _sample_grid(columns)
     before, fault = _count_all(columns, grid, n_chunks)
-    if fault:
-        return np.zeros((0, 3)), np.zeros(0), fault
-    shares = _exact_shares(columns, grid, before, rows, n_chunks)
-    return shares, _scores(columns, shares, rows), 0
+    shares, scores = np.zeros((len(rows), 3)), np.zeros(len(rows))
+    if not fault:
+        ranks = _rank(columns, grid, before, rows, n_chunks)
+        scores, _ = _bounds(columns, grid, ranks, rows)
+        for factor in range(3):
+            shares[:, factor], _ = _shares(columns, grid, ranks, factor, rows)
+    return shares, scores, fault

@@ -60,10 +60,12 @@ def opened(
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     if annotator is not None:
-        page.add_init_script(f"localStorage.getItem('al-annotator') ?? "
-                             f"localStorage.setItem('al-annotator', '{annotator}')")
+        page.add_init_script(
+            f"localStorage.getItem('al-annotator') ?? "
+            f"localStorage.setItem('al-annotator', '{annotator}')"
+        )
     troubles: list[str] = []
-    page.on("console", lambda said: said.type == "error" and troubles.append(said.text))
+    page.on("console", lambda said: troubles.extend([said.text] if said.type == "error" else []))
     page.on("pageerror", lambda error: troubles.append(str(error)))
     yield page, troubles
     context.close()

@@ -147,6 +147,10 @@ def test_several_classes_are_toggled_and_submitted(served: Served, page: Page) -
     page.keyboard.press("3")
     none = press(page, "Enter")
     assert answers(campaign) == {(some, ANNOTATOR): ["round", "thin"], (none, ANNOTATOR): []}
+    press(page, "u")
+    press(page, "u")
+    assert sample_on(page) == some
+    expect(page.locator("#accept-label")).to_have_text("Submit round, thin")  # as it was answered
 
 
 def test_a_spent_budget_ends_kindly_and_can_be_undone(served: Served, page: Page) -> None:
@@ -172,10 +176,12 @@ def test_an_exhausted_pool_ends_kindly(served: Served, page: Page) -> None:
 def test_a_sample_that_others_return_is_picked_up(served: Served, page: Page) -> None:
     campaign = served.make(source=vectors(served.folder, n=3), classes=["a", "b"])
     held = campaign.next_batch(annotator="Grace", n=3).samples
+    page.clock.install()
     annotate(page, campaign.spec.name)
     expect(page.locator(".end")).to_contain_text("Others are at the last samples")
     campaign.record_labels([AnswerIn(sample_id=held[0].sample_id, label="a", annotator="Grace")])
     campaign.undo(held[0].sample_id, annotator="Grace")
+    page.clock.fast_forward(5_000)  # the page looks again
     assert sample_on(page) == held[0].sample_id
 
 
@@ -189,6 +195,16 @@ def test_texts_are_read_and_labeled(served: Served, page: Page) -> None:
         seen.add(page.locator("#view .text").inner_text())
         press(page, "1")
     assert seen == set(lines)
+
+
+def test_no_picture_is_fetched_twice(served: Served, page: Page) -> None:
+    campaign = served.make()
+    fetched: list[str] = []
+    page.on("request", lambda asked: fetched.extend([asked.url] if "/media" in asked.url else []))
+    annotate(page, campaign.spec.name)
+    shown = [press(page, "1") for _ in range(5)]
+    assert len(fetched) >= len(shown)
+    assert len(fetched) == len(set(fetched))
 
 
 def test_the_page_stays_where_it_is_from_sample_to_sample(served: Served, page: Page) -> None:

@@ -58,8 +58,12 @@ def test_the_eleventh_class_brings_the_filter(assign: Ask) -> None:
     assigned = assign([f"class {n}" for n in range(11)])
     assert assigned["filtering"]
     assert assigned["ofClass"] == [*"1234567890", None]
-    assert all(not key.isalpha() for keys in assigned["ofCommand"].values() for key in keys
-               if len(key) == 1)
+    assert all(
+        not key.isalpha()
+        for keys in assigned["ofCommand"].values()
+        for key in keys
+        if len(key) == 1
+    )
 
 
 def test_ten_digits_need_no_filter(assign: Ask) -> None:

@@ -94,7 +94,12 @@ def test_what_the_server_refuses_is_told_at_its_field(
     page.goto("/new")
     page.locator("#advanced summary").click()
     path = digits(served.folder).path
-    for name, value in {"name": f"refused-{field}", "path": path, "classes": "a\nb", **fields}.items():
+    for name, value in {
+        "name": f"refused-{field}",
+        "path": path,
+        "classes": "a\nb",
+        **fields,
+    }.items():
         page.fill(f"#{name}", value)
     page.get_by_role("button", name="Make the campaign").click()
     expect(page.locator(f"#{field}-error")).not_to_be_empty()

@@ -11,12 +11,14 @@ pytestmark = pytest.mark.browser
 
 def test_the_page_follows_the_labels_without_being_loaded_again(served: Served, page: Page) -> None:
     campaign = served.make(budget=20, n_answers=3)
+    page.clock.install()
     page.goto(f"/campaigns/{campaign.spec.name}/progress")
     page.evaluate("window.loadedOnce = true")
     standing = page.locator("#standing")
     expect(standing).to_contain_text("3 of 20 answers")
     (sample,) = campaign.next_batch(annotator="Emmy").samples
     campaign.record_labels([AnswerIn(sample_id=sample.sample_id, label="9", annotator="Emmy")])
+    page.clock.fast_forward(6_000)
     expect(standing).to_contain_text("4 of 20 answers")
     expect(page.locator("#annotators")).to_contain_text("Emmy")
     nine = page.locator("#class-counts tr", has=page.get_by_role("rowheader", name="9"))

@@ -7,15 +7,14 @@
 import { askAnnotator, storedAnnotator } from "./annotator.js";
 import { CampaignApi } from "./api.js";
 import { Banner, endScreen, Help, Standing } from "./chrome.js";
-import { byId, h, labelText, percent, sentences } from "./dom.js";
+import { byId, labelText, percent, sentences } from "./dom.js";
 import { Drawer } from "./drawer.js";
-import { keyName, meaning } from "./keys.js";
+import { listen, wireButtons } from "./keyboard.js";
 import { Outbox, persist, randomKey } from "./outbox.js";
 import { Picker } from "./picker.js";
 import { History, Stopwatch } from "./session.js";
-import { fit, preload, rendered } from "./stage.js";
+import { fit, preload, rendered, settled } from "./stage.js";
 
-const SETTLE_MS = 120; // nobody has judged a picture sooner
 const LOOK_AGAIN_MS = 4000;
 
 const main = byId("main");
@@ -30,18 +29,27 @@ const outbox = new Outbox(api, campaign.name, notSaved);
 const drawer = new Drawer(
   { api, classes, isMulti, annotator: () => annotator, onRelabel },
   (kind) => {
-    for (const name of ["why", "similar"]) commandButton(name).setAttribute("aria-pressed", kind === name);
+    for (const name of ["why", "similar"])
+      commandButton(name).setAttribute("aria-pressed", kind === name);
     refit();
   },
 );
 const filter = { field: byId("filter-field"), input: byId("filter"), count: byId("filter-count") };
-const picker = new Picker({ root: byId("classes"), filter, classes, isMulti, onPick, onFilter: showAccept });
+const picker = new Picker({
+  root: byId("classes"),
+  filter,
+  classes,
+  isMulti,
+  onPick,
+  onFilter: showAccept,
+});
 const help = new Help(picker.keys);
 
 let annotator;
 let history;
 let sample = null;
 let returned = []; // ids of samples in hand after undoing, the next to show last
+let undone = null; // the answer last taken back
 let lookAgain = 0;
 
 function setState(state) {
@@ -91,10 +99,16 @@ async function show(next) {
   stopwatch.start();
   picker.choose(null);
   picker.predict(sample.prediction);
-  picker.select(isMulti && sample.prediction ? [sample.prediction.label].flat() : []);
+  if (isMulti) picker.select(selectionFor(sample));
   drawer.follow(sample);
-  await painted();
+  await settled();
   setState("ready");
+}
+
+// who takes an answer back wants to mend it, not to give it all over again
+function selectionFor({ sample_id, prediction }) {
+  const known = undone?.sample_id === sample_id ? undone : prediction;
+  return known?.label ? [known.label].flat() : [];
 }
 
 function refit() {
@@ -102,18 +116,13 @@ function refit() {
   if (view.firstElementChild) fit(view.firstElementChild, view);
 }
 
-// a hidden tab paints nothing, and must not wait for it either
-function painted() {
-  const frame = new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, SETTLE_MS)));
-  return Promise.race([frame, new Promise((resolve) => setTimeout(resolve, 3 * SETTLE_MS))]);
-}
-
 /** The accept button says what Enter would do now. */
 function showAccept() {
   const match = picker.firstMatch;
   const prediction = sample?.prediction;
-  let text = sample ? "No prediction yet" : "Accept";
-  if (match !== null) text = `${isMulti ? "Toggle" : "Take"} ${classes[match]}`;
+  let text = "No prediction yet";
+  if (!sample) text = isMulti ? "Submit" : "Accept";
+  else if (match !== null) text = `${isMulti ? "Toggle" : "Take"} ${classes[match]}`;
   else if (isMulti) text = `Submit ${labelText(picker.names)}`;
   else if (prediction) text = `Accept ${prediction.label} · ${percent(prediction.probability)}`;
   byId("accept-label").textContent = text;
@@ -188,6 +197,14 @@ const commands = {
   filter: () => filter.input.focus(),
 };
 
+function onEscape() {
+  if (picker.typed || document.activeElement === filter.input) {
+    picker.clearFilter();
+    filter.input.blur();
+    showAccept();
+  } else if (drawer.isOpen) drawer.close();
+}
+
 function takeMatch() {
   const position = picker.firstMatch;
   if (position === null) return;
@@ -200,9 +217,8 @@ async function undo() {
   clearTimeout(lookAgain);
   setState("saving");
   const sampleId = history.last;
-  let undone = null;
   try {
-    undone = await persist((attempt) => takenBack(sampleId, attempt), notSaved);
+    undone = await outbox.takeBack(sampleId, annotator);
   } catch (error) {
     if (error.code === "nothing_to_undo") history.pop();
     return refused(error);
@@ -213,16 +229,6 @@ async function undo() {
   standing.undone(undone?.n_labeled, undone?.label !== null);
   say(undone ? `Taken back: ${labelText(undone.label)}` : "Taken back");
   await advance();
-}
-
-// the first attempt may have worked although its answer was lost on the way
-async function takenBack(sampleId, attempt) {
-  try {
-    return await api.undo(sampleId, annotator);
-  } catch (error) {
-    if (attempt > 0 && error.code === "nothing_to_undo") return null;
-    throw error;
-  }
 }
 
 function onRelabel(recorded, { label }) {
@@ -243,7 +249,10 @@ function unreachable(error, attempt, now) {
 function refused(error) {
   if (error.code === "not_ready") return waitUntilReady();
   if (error.status === 401) {
-    banner.stopped("You are signed out. Your last answer is kept here and goes when you are back.", "Sign in");
+    banner.stopped(
+      "You are signed out. Your last answer is kept here and goes when you are back.",
+      "Sign in",
+    );
     return setState("stopped");
   }
   if (error.status === 403) {
@@ -260,46 +269,6 @@ function waitUntilReady() {
   location.replace(main.dataset.progress);
 }
 
-// -- keys ----------------------------------------------------------------------------------------
-
-const TYPING = "input:not([type=checkbox]), textarea, select, [contenteditable]";
-
-function onKey(event) {
-  if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
-  if ((event.ctrlKey || event.altKey) && !event.getModifierState("AltGraph")) return;
-  if (event.metaKey) return;
-  if (event.key === "Escape") return onEscape();
-  if (event.target === filter.input) return onFilterKey(event);
-  if (event.target.matches(TYPING) || !help.keysOn) return;
-  if (event.key === "Enter" && event.target.closest("button, a, summary")) return;
-  if (event.key === " " && event.target.closest("button, summary, [tabindex='0']")) return;
-  const meant = meaning(event.key, picker.keys);
-  if (meant === null) return;
-  if (meant.typed) return filter.input.focus(); // the character itself lands there
-  event.preventDefault();
-  if (event.repeat) return;
-  if (meant.command) commands[meant.command]();
-  else onPick(meant.position);
-}
-
-function onFilterKey(event) {
-  if (event.key === "Enter") {
-    event.preventDefault();
-    if (!event.repeat) commands.accept();
-  } else if (event.key === "Backspace" && filter.input.value === "") {
-    event.preventDefault();
-    filter.input.blur();
-  }
-}
-
-function onEscape() {
-  if (picker.typed || document.activeElement === filter.input) {
-    picker.clearFilter();
-    filter.input.blur();
-    showAccept();
-  } else if (drawer.isOpen) drawer.close();
-}
-
 // -- beginning -----------------------------------------------------------------------------------
 
 function takeName(name) {
@@ -310,25 +279,24 @@ function takeName(name) {
 }
 
 async function begin() {
-  for (const button of document.querySelectorAll("[data-command]")) {
-    const name = button.dataset.command;
-    const [key] = picker.keys.ofCommand[name] ?? [];
-    if (key) button.append(h("kbd", { "aria-hidden": "true" }, keyName(key)));
-    button.addEventListener("click", (event) => {
-      if (event.detail > 0) button.blur();
-      commands[name]();
-    });
-  }
-  if (isMulti) byId("accept-label").textContent = "Submit";
+  wireButtons(picker.keys, commands);
   byId("who").addEventListener("click", async () => {
     takeName(await askAnnotator());
     if (isState("ready", "over")) await advance();
   });
-  addEventListener("keydown", onKey);
+  listen({
+    keys: picker.keys,
+    input: filter.input,
+    isOn: () => help.keysOn,
+    onPick,
+    commands,
+    onEscape,
+  });
   new ResizeObserver(refit).observe(byId("view"));
   takeName(storedAnnotator() ?? (await askAnnotator()));
-  const late = await outbox.resume();
-  if (late) say(`Saved ${late} answer${late === 1 ? "" : "s"} from before`);
+  const { n_saved, refusal } = await outbox.resume();
+  if (n_saved) say(`Saved ${n_saved} answer${n_saved === 1 ? "" : "s"} from before`);
+  if (refusal) say(`An answer from before was refused. ${sentences(refusal)}`);
   await advance();
 }
 

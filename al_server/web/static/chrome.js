@@ -112,7 +112,9 @@ export class Help {
     const keyed = ofClass.filter((key) => key !== null).length;
     byId("help-keys").append(
       line([], "A class", filtering ? `on ${keyed} buttons` : "on its button"),
-      ...Object.entries(ofCommand).map(([name, keys]) => line(keys.map(keyName), COMMAND_WORDS[name])),
+      ...Object.entries(ofCommand).map(([name, keys]) =>
+        line(keys.map(keyName), COMMAND_WORDS[name]),
+      ),
       line(["Esc"], "Empty the filter; close what is open"),
     );
     this.dialog.addEventListener("keydown", (event) => {
@@ -138,8 +140,14 @@ function line(keys, words, otherwise = "its button only") {
 }
 
 const ENDS = {
-  budget_spent: ["The budget is spent", "Every answer that was paid for has been given. Thank you."],
-  pool_exhausted: ["Nothing is left to label", "Every sample has its answer, or was skipped. Thank you."],
+  budget_spent: [
+    "The budget is spent",
+    "Every answer that was paid for has been given. Thank you.",
+  ],
+  pool_exhausted: [
+    "Nothing is left to label",
+    "Every sample has its answer, or was skipped. Thank you.",
+  ],
   all_leased: [
     "Others are at the last samples",
     "Nothing is free for you right now. This page looks again every few seconds.",

@@ -26,10 +26,14 @@ function read() {
 export function ticks(low, high, most) {
   const rough = (high - low) / most || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough);
+  const step = [1, 2, 5, 10]
+    .map((factor) => factor * power)
+    .find((candidate) => candidate >= rough);
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
-  return Array.from({ length: last - first + 1 }, (_, n) => Number(((first + n) * step).toPrecision(12)));
+  return Array.from({ length: last - first + 1 }, (_, n) =>
+    Number(((first + n) * step).toPrecision(12)),
+  );
 }
 
 function draw() {
@@ -39,13 +43,19 @@ function draw() {
   const floor = Math.max(0, Math.floor(Math.min(...points.map(({ y }) => y)) * 10) / 10);
   const x = (n) => MARGIN.left + ((width - MARGIN.left - MARGIN.right) * n) / high;
   const y = (share) =>
-    HEIGHT - MARGIN.bottom - ((HEIGHT - MARGIN.top - MARGIN.bottom) * (share - floor)) / (1 - floor);
+    HEIGHT -
+    MARGIN.bottom -
+    ((HEIGHT - MARGIN.top - MARGIN.bottom) * (share - floor)) / (1 - floor);
   const last = points.at(-1);
   const line = points.map((point) => `${x(point.x).toFixed(1)},${y(point.y).toFixed(1)}`).join(" ");
   const picture = svg(
     "svg",
     {
-      viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", tabindex: 0,
+      viewBox: `0 0 ${width} ${HEIGHT}`,
+      width,
+      height: HEIGHT,
+      role: "img",
+      tabindex: 0,
       "aria-label": `Accuracy on the holdout: ${words(last)}. Arrow keys walk along the curve.`,
     },
     ...grid(x, y, floor, high, width),
@@ -58,32 +68,61 @@ function draw() {
     shown = position;
     const point = points[position ?? points.length - 1];
     value.textContent = words(point);
-    picture.querySelector(".mark").replaceChildren(...cursor(x(point.x), y(point.y), position !== null));
+    picture
+      .querySelector(".mark")
+      .replaceChildren(...cursor(x(point.x), y(point.y), position !== null));
   };
   mark(shown !== null && shown < points.length ? shown : null);
   listen(picture, x, mark);
 }
 
-const words = (point) => `${(100 * point.y).toFixed(1)}% after ${point.x.toLocaleString("en")} labels`;
+const words = (point) =>
+  `${(100 * point.y).toFixed(1)}% after ${point.x.toLocaleString("en")} labels`;
 
 function grid(x, y, floor, high, width) {
   const parts = [];
   for (const share of ticks(floor, 1, 5)) {
-    parts.push(svg("line", { class: "rule", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(share), y2: y(share) }));
+    parts.push(
+      svg("line", {
+        class: "rule",
+        x1: MARGIN.left,
+        x2: width - MARGIN.right,
+        y1: y(share),
+        y2: y(share),
+      }),
+    );
     const label = `${Math.round(100 * share)}%`;
-    parts.push(svg("text", { class: "tick", x: MARGIN.left - 10, y: y(share) + 4, "text-anchor": "end" }, label));
+    parts.push(
+      svg(
+        "text",
+        { class: "tick", x: MARGIN.left - 10, y: y(share) + 4, "text-anchor": "end" },
+        label,
+      ),
+    );
   }
   for (const n of ticks(0, high, Math.min(10, Math.floor(width / 90))).filter(Number.isInteger)) {
     const at = { class: "tick", x: x(n), y: HEIGHT - MARGIN.bottom + 18, "text-anchor": "middle" };
     parts.push(svg("text", at, n.toLocaleString("en")));
   }
   const middle = (MARGIN.left + width - MARGIN.right) / 2;
-  parts.push(svg("text", { class: "axis", x: middle, y: HEIGHT - 4, "text-anchor": "middle" }, "labeled samples"));
+  parts.push(
+    svg(
+      "text",
+      { class: "axis", x: middle, y: HEIGHT - 4, "text-anchor": "middle" },
+      "labeled samples",
+    ),
+  );
   return parts;
 }
 
 function cursor(left, top, isWalking) {
-  const rule = svg("line", { class: "cursor", x1: left, x2: left, y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom });
+  const rule = svg("line", {
+    class: "cursor",
+    x1: left,
+    x2: left,
+    y1: MARGIN.top,
+    y2: HEIGHT - MARGIN.bottom,
+  });
   return [...(isWalking ? [rule] : []), svg("circle", { class: "dot", cx: left, cy: top, r: 4 })];
 }
 

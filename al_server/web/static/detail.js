@@ -26,7 +26,11 @@ function shown({ sample_id, kind, uri, text }) {
 
 function standing({ status, label, prediction }) {
   if (status === "labeled") return `Labeled ${labelText(label)}.`;
-  const states = { pending: "With an annotator now", skipped: "Skipped", unlabeled: "Not labeled yet" };
+  const states = {
+    pending: "With an annotator now",
+    skipped: "Skipped",
+    unlabeled: "Not labeled yet",
+  };
   const guess = prediction
     ? `; predicted ${labelText(prediction.label)}, ${percent(prediction.probability)}`
     : "";
@@ -36,7 +40,13 @@ function standing({ status, label, prediction }) {
 function answerLine({ annotator, label, at, lead_time_s: seconds }) {
   const when = new Date(at * 1000).toLocaleString([], { dateStyle: "short", timeStyle: "short" });
   const took = seconds === null ? "" : `, ${seconds.toFixed(1)} s`;
-  return h("li", {}, h("strong", {}, annotator), ` ${labelText(label)} `, h("span", { className: "hint" }, when + took));
+  return h(
+    "li",
+    {},
+    h("strong", {}, annotator),
+    ` ${labelText(label)} `,
+    h("span", { className: "hint" }, when + took),
+  );
 }
 
 function correction(info, mine, { api, classes, isMulti, annotator, onRelabel }, refresh) {
@@ -52,7 +62,11 @@ function correction(info, mine, { api, classes, isMulti, annotator, onRelabel },
       status.textContent = sentences(error);
     }
   };
-  const root = h("div", { className: "classes small", role: "group", "aria-label": "Change your answer" });
+  const root = h("div", {
+    className: "classes small",
+    role: "group",
+    "aria-label": "Change your answer",
+  });
   const filter = filterField();
   const onPick = (position) => (isMulti ? picker.toggle(position) : save(classes[position]));
   const picker = new Picker({ root, filter, classes, isMulti, withKeys: false, onPick });
@@ -65,13 +79,23 @@ function correction(info, mine, { api, classes, isMulti, annotator, onRelabel },
     h("h3", {}, "Change your answer"),
     filter.field,
     root,
-    isMulti ? h("button", { type: "button", className: "button primary", onclick: () => save(picker.names) }, "Save") : null,
+    isMulti
+      ? h(
+          "button",
+          { type: "button", className: "button primary", onclick: () => save(picker.names) },
+          "Save",
+        )
+      : null,
     status,
   );
 }
 
 function filterField() {
-  const input = h("input", { type: "search", placeholder: "Type to find a class", "aria-label": "Find a class" });
+  const input = h("input", {
+    type: "search",
+    placeholder: "Type to find a class",
+    "aria-label": "Find a class",
+  });
   const found = h("span", { className: "sr", "aria-live": "polite" });
   return { input, count: found, field: h("div", { className: "filter" }, input, found) };
 }

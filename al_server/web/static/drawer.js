@@ -5,13 +5,27 @@ import { byId, h, labelText, sentences, smallPicture } from "./dom.js";
 
 const SIMILAR = 20;
 const SLOT = "al-drawer";
-const UNANSWERED = { unlabeled: "open", pending: "given out", skipped: "skipped", labeled: "labeled" };
+const UNANSWERED = {
+  unlabeled: "open",
+  pending: "given out",
+  skipped: "skipped",
+  labeled: "labeled",
+};
 
 // what a percentile means, in words; `of` is whom the sample is compared with
 const PARTS = {
-  uncertainty: ["Uncertainty", (n, of) => `The classifier is less sure of it than of ${n}% of ${of}.`],
-  density: ["Density", (n, of) => `It has closer company than ${n}% of ${of}: its label tells about many.`],
-  diversity: ["Diversity", (n, of) => `It is further from all that was answered than ${n}% of ${of}.`],
+  uncertainty: [
+    "Uncertainty",
+    (n, of) => `The classifier is less sure of it than of ${n}% of ${of}.`,
+  ],
+  density: [
+    "Density",
+    (n, of) => `It has closer company than ${n}% of ${of}: its label tells about many.`,
+  ],
+  diversity: [
+    "Diversity",
+    (n, of) => `It is further from all that was answered than ${n}% of ${of}.`,
+  ],
 };
 const ALL = "the candidates";
 // in_class ranks the density among candidates that are predicted alike
@@ -90,7 +104,11 @@ export class Drawer {
   async #similar() {
     const { samples } = await this.context.api.similar(this.sample.sample_id, SIMILAR);
     if (!samples.length) return h("p", { className: "hint" }, "There is no other sample.");
-    return h("ul", { className: `tiles ${samples[0].kind}` }, samples.map((near) => h("li", {}, this.#tile(near))));
+    return h(
+      "ul",
+      { className: `tiles ${samples[0].kind}` },
+      samples.map((near) => h("li", {}, this.#tile(near))),
+    );
   }
 
   #tile = (near) => {
@@ -138,13 +156,29 @@ function why({ kind, receipt }, tile) {
   const of = (name) => (name === "density" && IN_CLASS.includes(strategy) ? ALIKE : ALL);
   return [
     parts
-      ? h("ul", { className: "parts" }, Object.entries(parts).map(([name, share]) => part(name, share, of(name))))
-      : h("p", {}, strategy === "uniform" ? "Drawn at random." : "This strategy gives no percentiles."),
+      ? h(
+          "ul",
+          { className: "parts" },
+          Object.entries(parts).map(([name, share]) => part(name, share, of(name))),
+        )
+      : h(
+          "p",
+          {},
+          strategy === "uniform" ? "Drawn at random." : "This strategy gives no percentiles.",
+        ),
     h("h3", {}, "Nearest labeled samples"),
     nearest.length
-      ? h("ul", { className: `tiles ${kind}` }, nearest.map((near) => h("li", {}, tile({ ...near, kind }))))
+      ? h(
+          "ul",
+          { className: `tiles ${kind}` },
+          nearest.map((near) => h("li", {}, tile({ ...near, kind }))),
+        )
       : h("p", { className: "hint" }, "Nothing is labeled yet."),
-    h("p", { className: "hint" }, `Strategy ${strategy}` + (score === null ? "" : `, score ${score.toPrecision(3)}`)),
+    h(
+      "p",
+      { className: "hint" },
+      `Strategy ${strategy}` + (score === null ? "" : `, score ${score.toPrecision(3)}`),
+    ),
   ];
 }
 
@@ -154,7 +188,12 @@ function part(name, share, of) {
   return h(
     "li",
     {},
-    h("p", { className: "bar-line" }, h("strong", {}, title), h("span", { className: "figure" }, `${n}%`)),
+    h(
+      "p",
+      { className: "bar-line" },
+      h("strong", {}, title),
+      h("span", { className: "figure" }, `${n}%`),
+    ),
     h("progress", { max: 100, value: n, "aria-label": `${title} percentile` }),
     h("p", { className: "hint" }, words(n, of)),
   );

@@ -23,7 +23,8 @@ export function sourceOf(form) {
   if (labels.checked) source.labels = true;
   if (kind.value !== "table") return source;
   const table = { column, content, id_column, label_column };
-  for (const [name, { value }] of Object.entries(table)) if (value.trim()) source[name] = value.trim();
+  for (const [name, { value }] of Object.entries(table))
+    if (value.trim()) source[name] = value.trim();
   return source;
 }
 
@@ -31,8 +32,10 @@ export function sourceOf(form) {
 export function followKind(form) {
   const follow = () => {
     const kind = form.elements.kind.value;
-    for (const part of form.querySelectorAll("[data-for-kind]")) part.hidden = part.dataset.forKind !== kind;
-    for (const hint of form.querySelectorAll("[data-images]")) hint.textContent = hint.dataset[kind];
+    for (const part of form.querySelectorAll("[data-for-kind]"))
+      part.hidden = part.dataset.forKind !== kind;
+    for (const hint of form.querySelectorAll("[data-images]"))
+      hint.textContent = hint.dataset[kind];
     form.elements.labels.disabled = kind === "npy";
     if (kind === "npy") form.elements.labels.checked = false;
   };
@@ -42,7 +45,8 @@ export function followKind(form) {
 
 /** Take all errors off a form. */
 export function clearErrors(form) {
-  for (const field of form.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
+  for (const field of form.querySelectorAll("[aria-invalid]"))
+    field.removeAttribute("aria-invalid");
   for (const place of form.querySelectorAll(".field-error, .form-error")) {
     place.hidden = true;
     place.textContent = "";
@@ -90,19 +94,27 @@ function findings(form, { code, message }) {
   if (code !== "bad_input") return [];
   const parts = message.split("; ").map((part) => /^([\w.[\]]+): (.+)$/s.exec(part));
   if (parts.includes(null)) return [];
-  const named = parts.map(([, path, text]) => ({ name: fieldAt(form, path), text: sentences({ message: text }) }));
+  const named = parts.map(([, path, text]) => ({
+    name: fieldAt(form, path),
+    text: sentences({ message: text }),
+  }));
   return named.every(({ name }) => name) ? named : [];
 }
 
 function fieldAt(form, path) {
-  const name = path.replace(/\[\d+\]/g, "").split(".").at(-1);
+  const name = path
+    .replace(/\[\d+\]/g, "")
+    .split(".")
+    .at(-1);
   const field = { lease_s: "lease_min" }[name] ?? name;
   return form.elements[field]?.id ? field : null;
 }
 
 function fieldOf(form, { code, message }) {
-  if (/\bholdout\b/.test(message) && form.elements.holdout) return "holdout";
-  if (/\bcheckpoint\b/.test(message) && form.elements.checkpoint) return "checkpoint";
+  const quoted = (name) =>
+    form.elements[name]?.value && message.includes(form.elements[name].value);
+  const path = ["holdout", "checkpoint", "path"].find(quoted);
+  if (path) return path;
   if (code === "unknown_plugin") return message.includes("strategy") ? "strategy" : "embedder";
   return FIELDS[code] ?? message.split(/\W+/).find((word) => form.elements[word]?.id) ?? null;
 }

@@ -31,26 +31,27 @@ export const keyName = (key) => NAMES[key] ?? (key.length === 1 ? key.toUpperCas
 export function assignKeys(classes) {
   const own = classes.map((name) => (isCharacter(name) ? name : null));
   const needed = classes.length - own.filter((key) => key !== null).length;
+  const folded = classes.map(fold);
   const spare = [...DIGITS].filter((digit) => !own.includes(digit));
   const filtering = needed > spare.length;
-  const digits = filtering ? spare.filter((digit) => !beginsAny(digit, classes)) : spare;
+  const digits = filtering ? spare.filter((digit) => !beginsAny(digit, folded)) : spare;
   const ofClass = own.map((key, position) => {
     if (key === null) return digits.shift() ?? null;
-    return filtering && beginsAny(key, classes, position) ? null : key;
+    return filtering && beginsAny(key, folded, position) ? null : key;
   });
-  return { ofClass, ofCommand: commandKeys(ofClass, classes, filtering), filtering };
+  return { ofClass, ofCommand: commandKeys(ofClass, folded, filtering), filtering };
 }
 
-function beginsAny(key, classes, except = -1) {
+function beginsAny(key, folded, except = -1) {
   const start = fold(key);
-  return classes.some((name, position) => position !== except && fold(name).startsWith(start));
+  return folded.some((name, position) => position !== except && name.startsWith(start));
 }
 
-function commandKeys(ofClass, classes, filtering) {
+function commandKeys(ofClass, folded, filtering) {
   const taken = new Set(ofClass.filter((key) => key !== null).flatMap((key) => [key, fold(key)]));
   const isFree = (key) =>
     !taken.has(key) &&
-    !(filtering && key.length === 1 && (/\p{L}/u.test(key) || beginsAny(key, classes)));
+    !(filtering && key.length === 1 && (/\p{L}/u.test(key) || beginsAny(key, folded)));
   return Object.fromEntries(
     Object.entries(COMMANDS)
       .filter(([command]) => filtering || command !== "filter")

@@ -35,7 +35,9 @@ export async function refresh() {
 // what a person opened stays open, and the focus stays where it was
 function replace(region, fresh) {
   const opened = Array.from(region.querySelectorAll("details"), (details) => details.open);
-  fresh.querySelectorAll("details").forEach((details, order) => (details.open = opened[order] ?? false));
+  fresh
+    .querySelectorAll("details")
+    .forEach((details, order) => (details.open = opened[order] ?? false));
   const focusable = "a, button, summary, [tabindex]";
   const focused = Array.from(region.querySelectorAll(focusable)).indexOf(document.activeElement);
   const scrolled = region.scrollTop;

@@ -2,7 +2,15 @@
 
 import { CAMPAIGNS, request } from "./api.js";
 import { byId, h } from "./dom.js";
-import { classNames, classTrouble, followKind, isFilledIn, showError, sourceOf, whileSending } from "./forms.js";
+import {
+  classNames,
+  classTrouble,
+  followKind,
+  isFilledIn,
+  showError,
+  sourceOf,
+  whileSending,
+} from "./forms.js";
 import { assignKeys, keyName } from "./keys.js";
 
 const form = byId("new-form");
@@ -16,7 +24,12 @@ function preview() {
   const { ofClass, filtering } = assignKeys(names);
   const chips = names.slice(0, PREVIEWED).map((name, position) => {
     const key = ofClass[position];
-    return h("li", { className: "chip" }, key ? h("kbd", {}, key === name ? key : keyName(key)) : null, key === name ? null : name);
+    return h(
+      "li",
+      { className: "chip" },
+      key ? h("kbd", {}, key === name ? key : keyName(key)) : null,
+      key === name ? null : name,
+    );
   });
   const rest = names.length - PREVIEWED;
   if (rest > 0) chips.push(h("li", { className: "chip more" }, `${rest} more`));
@@ -33,8 +46,10 @@ function spec() {
     task: task.value,
     strategy: strategy.value,
   };
-  for (const field of TEXTS) if (form.elements[field].value.trim()) made[field] = form.elements[field].value.trim();
-  for (const field of NUMBERS) if (form.elements[field].value) made[field] = Number(form.elements[field].value);
+  for (const field of TEXTS)
+    if (form.elements[field].value.trim()) made[field] = form.elements[field].value.trim();
+  for (const field of NUMBERS)
+    if (form.elements[field].value) made[field] = Number(form.elements[field].value);
   if (lease_min.value) made.lease_s = Number(lease_min.value) * 60;
   return made;
 }
@@ -44,7 +59,8 @@ function isSound() {
   const trouble = classTrouble(classNames(form.elements.classes.value));
   if (trouble) showError(form, trouble, "classes");
   const isNamed = NAME.test(form.elements.name.value.trim());
-  if (!isNamed) showError(form, "Begin with a letter or digit; then letters, digits, . - _ only.", "name");
+  if (!isNamed)
+    showError(form, "Begin with a letter or digit; then letters, digits, . - _ only.", "name");
   return isNamed && !trouble;
 }
 

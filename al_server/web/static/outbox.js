@@ -70,12 +70,25 @@ export class Outbox {
     }
   }
 
-  /** Send what an earlier visit could not; returns how many answers that were. */
+  /** Take an answer back; null where only a later attempt found out that it is back already. */
+  takeBack(sampleId, annotator) {
+    return persist(async (attempt) => {
+      try {
+        return await this.api.undo(sampleId, annotator);
+      } catch (error) {
+        if (attempt > 0 && error.code === "nothing_to_undo") return null;
+        throw error;
+      }
+    }, this.onTrouble);
+  }
+
+  /** Send what an earlier visit could not: how many answers that were, and the last refusal. */
   async resume() {
     const slots = Object.keys(localStorage).filter((slot) => slot.startsWith(this.prefix));
     const answers = slots.map((slot) => JSON.parse(localStorage.getItem(slot)));
     const results = await Promise.allSettled(answers.map((answer) => this.send(answer)));
-    return results.filter((result) => result.status === "fulfilled").length;
+    const refused = results.filter(({ status }) => status === "rejected");
+    return { n_saved: results.length - refused.length, refusal: refused.at(-1)?.reason ?? null };
   }
 }
 

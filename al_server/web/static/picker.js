@@ -3,6 +3,7 @@
 import { count, h, percent } from "./dom.js";
 import { assignKeys, keyName, matching } from "./keys.js";
 
+const FEW = 6; // these stand one to a line
 const SHOWN = 60; // more buttons than this help nobody; the filter finds the rest
 
 export class Picker {
@@ -17,6 +18,7 @@ export class Picker {
     this.buttons = new Map();
     this.selected = new Set();
     this.prediction = null;
+    root.classList.toggle("few", classes.length <= FEW);
     if (filter) {
       filter.field.hidden = !this.keys.filtering;
       filter.input.addEventListener("input", () => {
@@ -80,11 +82,19 @@ export class Picker {
     const found = matching(this.typed, this.classes);
     const rest = found.length - SHOWN;
     const shown = found.slice(0, SHOWN).map((position) => this.#button(position));
-    shown.forEach((button, order) => button.classList.toggle("first", order === 0 && this.typed !== ""));
-    const more = rest > 0 ? [h("p", { className: "hint more" }, `${count(rest)} more: type to find them`)] : [];
-    const none = found.length ? [] : [h("p", { className: "hint more" }, `No class like “${this.typed}”.`)];
+    shown.forEach((button, order) =>
+      button.classList.toggle("first", order === 0 && this.typed !== ""),
+    );
+    const more =
+      rest > 0
+        ? [h("p", { className: "hint more" }, `${count(rest)} more: type to find them`)]
+        : [];
+    const none = found.length
+      ? []
+      : [h("p", { className: "hint more" }, `No class like “${this.typed}”.`)];
     this.root.replaceChildren(...shown, ...more, ...none);
-    if (this.filter) this.filter.count.textContent = this.typed ? `${found.length} classes fit` : "";
+    if (this.filter)
+      this.filter.count.textContent = this.typed ? `${found.length} classes fit` : "";
   }
 
   #button(position) {
@@ -105,11 +115,14 @@ export class Picker {
   }
 
   #mark(position, button) {
-    const predicted = this.prediction && [this.prediction.label].flat().includes(this.classes[position]);
+    const predicted =
+      this.prediction && [this.prediction.label].flat().includes(this.classes[position]);
     button.classList.toggle("predicted", Boolean(predicted));
     // of several classes, the probability is that of one, and nobody says which
     const isOnly = predicted && [this.prediction.label].flat().length === 1;
-    button.querySelector(".class-share").textContent = isOnly ? percent(this.prediction.probability) : "";
+    button.querySelector(".class-share").textContent = isOnly
+      ? percent(this.prediction.probability)
+      : "";
     if (this.isMulti) button.setAttribute("aria-pressed", this.selected.has(position));
   }
 }

@@ -2,7 +2,16 @@
 
 import { CampaignApi } from "./api.js";
 import { byId } from "./dom.js";
-import { classNames, classTrouble, clearErrors, followKind, isFilledIn, showError, sourceOf, whileSending } from "./forms.js";
+import {
+  classNames,
+  classTrouble,
+  clearErrors,
+  followKind,
+  isFilledIn,
+  showError,
+  sourceOf,
+  whileSending,
+} from "./forms.js";
 import { refresh } from "./live.js";
 
 const api = new CampaignApi(byId("main").dataset.campaign);
@@ -18,6 +27,7 @@ function onSubmit(form, send) {
       byId("settings-status").textContent = said;
       form.reset();
       await refresh();
+      setTimeout(() => refresh().catch(() => {}), 1000); // most additions are in by then
     });
   });
 }

@@ -5,6 +5,7 @@ import { h, PIXELATED_BELOW } from "./dom.js";
 const PIXELATED_SIZE = 480; // a larger mosaic is harder to recognise, not easier
 const SMOOTH_SCALE = 3;
 const KEPT_PICTURES = 4;
+const SETTLE_MS = 120;
 
 const pictures = new Map();
 
@@ -13,7 +14,10 @@ export function picture(uri) {
   if (!pictures.has(uri)) {
     const image = new Image();
     image.src = uri;
-    pictures.set(uri, image.decode().then(() => image));
+    pictures.set(
+      uri,
+      image.decode().then(() => image),
+    );
     for (const old of [...pictures.keys()].slice(0, -KEPT_PICTURES)) pictures.delete(old);
   }
   return pictures.get(uri);
@@ -35,8 +39,21 @@ export async function rendered(sample) {
     { className: "bare" },
     h("p", { className: "bare-id" }, sample.sample_id),
     h("p", {}, "This sample is a bare vector: there is no picture or text to show. "),
-    h("p", { className: "hint" }, "Go by its id, by the prediction, and by the labeled samples near it."),
+    h(
+      "p",
+      { className: "hint" },
+      "Go by its id, by the prediction, and by the labeled samples near it.",
+    ),
   );
+}
+
+/** Resolves a moment after the page was painted: sooner, nobody can have judged what it shows. */
+export function settled() {
+  const painted = new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve, SETTLE_MS));
+  });
+  // a hidden tab paints nothing, and must not wait for it either
+  return Promise.race([painted, new Promise((resolve) => setTimeout(resolve, 3 * SETTLE_MS))]);
 }
 
 async function renderedImage(sample) {

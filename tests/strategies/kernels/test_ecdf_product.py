@@ -1,0 +1,162 @@
+"""The kernel against scipy's ranks, on pools made to mislead its bounds."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numba import get_num_threads
+from numpy.typing import NDArray
+
+from strategies.kernels import ecdf_product as kernel
+from tests import oracles
+
+Maker = Callable[[np.random.Generator, int], tuple[NDArray[np.float32], ...]]
+
+
+def even(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+    return tuple(rng.random(n, np.float32) for _ in range(3))
+
+
+def all_equal(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+    return tuple(np.full(n, 0.3, np.float32) for _ in range(3))
+
+
+def few_values(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+    return tuple(rng.integers(6, size=n).astype(np.float32) / 5 for _ in range(3))
+
+
+def close_to_one(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+    """Far from every label the posterior is the prior: margins crowd the last float32 below 1."""
+    uncertainty, cover, density = even(rng, n)
+    crowd = rng.random(n) < 0.6
+    steps = rng.integers(40, size=n).astype(np.float32) * np.float32(2.0**-24)
+    return np.where(crowd, 1 - steps, uncertainty), cover, density
+
+
+def mostly_tied(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+    uncertainty, cover, density = even(rng, n)
+    uncertainty[rng.random(n) < 0.5] = 1.0
+    cover[rng.random(n) < 0.7] = np.inf
+    return uncertainty, cover, np.round(density, 2)
+
+
+def opposed(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+    """The product of the ranks is nearly the same for very many rows."""
+    uncertainty, _, density = even(rng, n)
+    return uncertainty, 1 / (0.001 + uncertainty), density * 0 + 1
+
+
+def all_opposed(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+    uncertainty, cover, _ = even(rng, n)
+    return uncertainty, cover, 1 / (uncertainty * cover + np.float32(0.01))
+
+
+def outliers(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+    uncertainty, cover, density = even(rng, n)
+    density[: n // 100 + 1] = 2.0**24
+    cover[-(n // 50 + 1) :] = 0
+    return uncertainty**20, cover, density
+
+
+def both_signs(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+    """Not what pools hold, but floats all the same: -0.0 equals 0.0, and -inf is a value."""
+    columns = tuple(np.round(rng.normal(size=n), 1).astype(np.float32) for _ in range(3))
+    columns[0][0], columns[1][0] = -np.inf, -0.0
+    return columns
+
+
+MAKERS = [
+    even,
+    all_equal,
+    few_values,
+    close_to_one,
+    mostly_tied,
+    opposed,
+    all_opposed,
+    outliers,
+    both_signs,
+]
+
+
+def assert_equals_oracle(
+    columns: kernel.Columns, tie_key: NDArray[np.uint64], n_threads: int
+) -> None:
+    rows = np.flatnonzero(columns.status == 0)
+    groups = columns.groups[rows] if len(columns.groups) else np.zeros(len(rows), int)
+    floats = [column[rows].view(np.float32) for column in columns[1:4]]
+    uncertainty, cover, density = floats
+    scores = oracles.product_scores(uncertainty, density, cover, groups, columns.divisors)
+    row, fault = kernel.best_row(columns, tie_key, n_threads)
+    assert not fault
+    assert row == oracles.first_of_best(rows, scores, tie_key)
+    asked = np.random.default_rng(0).permutation(np.arange(len(rows)))[:50]
+    _, found, _ = kernel.shares_and_scores(columns, rows[asked].astype(np.int32), n_threads)
+    assert found.tolist() == scores[asked].tolist()
+
+
+def make_columns(
+    maker: Maker, n: int, n_groups: int, seed: int, *, share_of_candidates: float = 0.9
+) -> tuple[kernel.Columns, NDArray[np.uint64]]:
+    rng = np.random.default_rng(seed)
+    floats = [np.ascontiguousarray(column, np.float32) for column in maker(rng, n)]
+    status = np.where(rng.random(n) < share_of_candidates, 0, rng.integers(1, 4, size=n))
+    status[rng.integers(n)] = 0
+    groups = rng.integers(max(n_groups, 1), size=n) * rng.integers(2, size=n)
+    columns = kernel.Columns(
+        status.astype(np.int8),
+        *(column.view(np.int32) for column in floats),
+        groups=groups.astype(np.int32) if n_groups else np.empty(0, np.int32),
+        divisors=np.sqrt(1.0 + rng.integers(100, size=max(n_groups, 1))),
+    )
+    return columns, rng.integers(2**64, size=n, dtype=np.uint64)
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize("n_groups", [0, 1, 10, 1500])
+def test_pick_and_scores_equal_the_ranks(maker: Maker, n_groups: int) -> None:
+    for n, seed in ((40_000, 0), (3000, 1), (3000, 2)):
+        assert_equals_oracle(*make_columns(maker, n, n_groups, seed), n_threads=2)
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_tiny_pools_equal_the_ranks(maker: Maker) -> None:
+    for seed in range(40):
+        n = 1 + seed // 2
+        assert_equals_oracle(*make_columns(maker, n, seed % 4, seed), n_threads=1 + seed % 3)
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_few_candidates_among_many_rows(maker: Maker) -> None:
+    columns, tie_key = make_columns(maker, 20_000, 5, 0, share_of_candidates=0.001)
+    assert_equals_oracle(columns, tie_key, n_threads=2)
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_any_number_of_threads_picks_the_same(maker: Maker) -> None:
+    columns, tie_key = make_columns(maker, 30_000, 10, 3)
+    picks = {kernel.best_row(columns, tie_key, n) for n in range(1, get_num_threads() + 3)}
+    assert len(picks) == 1
+
+
+def test_order_of_rows_does_not_matter() -> None:
+    columns, tie_key = make_columns(few_values, 30_000, 10, 4)
+    order = np.random.default_rng(0).permutation(30_000)
+    moved = kernel.Columns(*(column[order] for column in columns[:5]), columns.divisors)
+    row, _ = kernel.best_row(columns, tie_key, 2)
+    other, _ = kernel.best_row(moved, tie_key[order], 2)
+    assert order[other] == row
+
+
+def test_nan_counts_only_among_candidates() -> None:
+    columns, tie_key = make_columns(even, 3000, 3, 6)
+    labeled, candidate = (int(np.flatnonzero(columns.status == s)[0]) for s in (2, 0))
+    nan = np.float32(np.nan).view(np.int32)
+    columns.cover[labeled] = nan
+    columns.groups[labeled] = 99
+    assert kernel.best_row(columns, tie_key, 2)[1] == 0
+    for bits in (nan, nan | np.int32(-(2**31))):
+        columns.cover[candidate] = bits
+        assert kernel.best_row(columns, tie_key, 2)[1] == kernel.NOT_A_NUMBER
+    columns.cover[candidate] = 0
+    columns.groups[candidate] = 99
+    assert kernel.best_row(columns, tie_key, 2)[1] == kernel.NO_SUCH_GROUP
