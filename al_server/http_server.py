@@ -10,6 +10,8 @@ from waitress.task import ErrorTask
 from al_server.config import Settings
 from al_server.models import ErrorBody, ErrorOut
 
+CONNECTION_LIMIT = 2000
+
 # what is refused before the application sees it, by status
 _KNOWN = {
     400: ("bad_request", "the request is not HTTP as it should be"),
@@ -53,6 +55,9 @@ def open_server(app: Flask, settings: Settings) -> BaseWSGIServer | MultiSocketS
         host=host,
         port=settings.port,
         threads=settings.threads,
+        # waitress stops accepting at 100: idle browsers would lock everyone else out for minutes
+        connection_limit=CONNECTION_LIMIT,
+        asyncore_use_poll=True,  # select() ends at file number 1024
         max_request_body_size=2 * settings.max_body_bytes,
         ident="al_server",
     )

@@ -1,6 +1,6 @@
 """What an integration is: an outside system that shows annotators what the server picks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
@@ -28,7 +28,7 @@ class Integration(Protocol):
         """Remember what the server works with."""
         ...
 
-    def blueprint(self) -> Blueprint:
+    def blueprints(self) -> Sequence[Blueprint]:
         """Return the addresses that the server answers for it."""
         ...
 
@@ -58,7 +58,8 @@ def init_app(app: Flask, settings: Settings, registry: "CampaignRegistry") -> No
         for name in plugins.names(plugins.INTEGRATIONS)
     ]
     for one in made:
-        app.register_blueprint(one.blueprint())
+        for blueprint in one.blueprints():
+            app.register_blueprint(blueprint)
     app.extensions[_EXTENSION] = made
 
 

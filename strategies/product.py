@@ -3,21 +3,16 @@
 What `cdf_product` and `in_class` have in common.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import get_num_threads, set_num_threads
 from numpy.typing import NDArray
 
 from strategies import inputs
 from strategies.kernels import ecdf_product as kernel
 from strategies.kernels.distances import cosine_distances
+from strategies.kernels.threads import threads_for
 from strategies.pool import Explanation, PoolView, Rows, Status
-
-# below this, waking and joining threads costs more than they save; on a busy machine much more
-ROWS_PER_THREAD = 131_072
 
 
 @dataclass(frozen=True)
@@ -52,20 +47,20 @@ def select(pool: PoolView, factors: Factors, budget: int) -> Rows:
         pool = replace(pool, status=pool.status.copy())
         factors = replace(factors, cover_distance=factors.cover_distance.copy())
     columns = _columns(pool, factors)
-    for position in range(len(picks)):
-        if position > 0:
-            _cover(pool, factors, picks[position - 1])
-        with _threads(len(pool.status)) as n_threads:
+    with threads_for(len(pool.status)) as n_threads:
+        for position in range(len(picks)):
+            if position > 0:
+                _cover(pool, factors, picks[position - 1])
             picks[position], fault = kernel.best_row(columns, pool.tie_key, n_threads)
-        if fault:
-            raise _error(pool, factors)
+            if fault:
+                raise _error(pool, factors)
     return picks
 
 
 def explain(pool: PoolView, factors: Factors, rows: Rows) -> list[Explanation]:
     """Return the score and the three percentiles of candidate rows."""
     inputs.check_candidates(pool, rows)
-    with _threads(len(pool.status)) as n_threads:
+    with threads_for(len(pool.status)) as n_threads:
         shares, scores, fault = kernel.shares_and_scores(
             _columns(pool, factors), np.asarray(rows, np.int32), n_threads
         )
@@ -86,7 +81,7 @@ def explain(pool: PoolView, factors: Factors, rows: Rows) -> list[Explanation]:
 
 def _columns(pool: PoolView, factors: Factors) -> kernel.Columns:
     return kernel.Columns(
-        status=pool.status,
+        status=np.ascontiguousarray(pool.status, dtype=np.int8),
         uncertainty=factors.uncertainty.view(np.int32),
         cover=factors.cover_distance.view(np.int32),
         density=factors.density.view(np.int32),
@@ -100,18 +95,6 @@ def _cover(pool: PoolView, factors: Factors, pick: np.int64) -> None:
     pool.status[pick] = Status.PENDING
     distances = cosine_distances(pool.embeddings, pool.embeddings[pick][None])[0]
     np.minimum(factors.cover_distance, distances, out=factors.cover_distance)
-
-
-@contextmanager
-def _threads(n_rows: int) -> Iterator[int]:
-    """Give the kernels as many threads as are worth it, and say how many."""
-    available = get_num_threads()
-    n_threads = max(1, min(available, n_rows // ROWS_PER_THREAD))
-    set_num_threads(n_threads)
-    try:
-        yield n_threads
-    finally:
-        set_num_threads(available)
 
 
 def _error(pool: PoolView, factors: Factors) -> ValueError:

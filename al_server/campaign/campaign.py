@@ -24,6 +24,7 @@ from al_server.models import (
     NextBatch,
     PickedSample,
     PredictIn,
+    Prediction,
     PredictionsIn,
     PredictOut,
     Progress,
@@ -232,9 +233,27 @@ class Campaign:
             lambda: predict(request, self.loop.pool, self.loop.names, self._describer)
         )
 
+    def believed(self, sample_ids: Sequence[str]) -> list[Prediction | None]:
+        """Return what is believed of samples of the pool; None before the first label."""
+        names = self.loop.names
+        return self._read(
+            lambda: [self._describer.prediction(names.row(sample_id)) for sample_id in sample_ids]
+        )
+
     def sample(self, sample_id: str) -> SampleInfo:
         """Return a sample and all answers about it."""
         return self._read(lambda: self._describer.sample(self.loop.names.row(sample_id)))
+
+    def sample_ids(self) -> list[str]:
+        """Return all samples that were not retired, in the order of the pool."""
+        names, retired = self.loop.names, self.loop.ledger.retired
+        return self._writer.write(
+            lambda: [one for row, one in enumerate(names.sample_ids) if row not in retired]
+        )
+
+    def has_sample(self, sample_id: str) -> bool:
+        """Tell whether the pool holds a sample."""
+        return self.loop.names.has_sample(sample_id)
 
     def media(self, sample_id: str) -> Media:
         """Return the picture or text of a sample."""

@@ -133,13 +133,15 @@ class Intake:
     ) -> Listing:
         n_listed = len(listing.sample_ids)
         checkpoint = self._spec.checkpoint
+        report = self._step(f"embedding {n_listed} samples", start, end)
+        report(0.0)  # the first batch may be long in coming
         embedded = embed_listing(
             listing,
             embedder_name=embedder,
             checkpoint=resolve(checkpoint, self._workplace.roots) if checkpoint else None,
             state_dir=self._files.embedder_state,
             cache_file=self._workplace.cache_file,
-            progress=self._step(f"embedding {n_listed} samples", start, end),
+            progress=report,
             should_stop=self._workplace.should_stop,
         )
         if not embedded.sample_ids:
@@ -184,7 +186,12 @@ class Intake:
             )
 
     def _step(self, what: str, start: float, end: float) -> Callable[[float], None]:
+        from embeddings.errors import Interrupted
+
         def report(share: float) -> None:
+            # the only place that long work without an embedder comes by
+            if self._workplace.should_stop():
+                raise Interrupted(f"stopped while {what}")
             self._workplace.report(start + share * (end - start), what)
 
         return report

@@ -84,6 +84,10 @@ class Connection:
         """Send something."""
         return self._json("POST", path, json=body)
 
+    def delete(self, path: str) -> Any:
+        """Ask for something to be ended."""
+        return self._json("DELETE", path)
+
     @contextmanager
     def download(self, path: str, params: Mapping[str, Any]) -> Iterator[Iterator[bytes]]:
         """Ask for a file, and yield it in parts."""

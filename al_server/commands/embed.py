@@ -101,7 +101,7 @@ def embed(
 def _read(source: Source, fetch: Fetcher) -> Listing:
     # a person's own files: there is nothing here to keep them from
     roots = [Path(Path(source.path).anchor)]
-    with bar("fetching", unit="files", delay_s=0.1) as shown:
+    with bar("fetching", unit="file", delay_s=0.1) as shown:
         listing = read_source(source, roots=roots, fetch=fetch, progress=follow(shown))
     if listing.kind == "vector":
         raise BadSource(f"{source.path} holds embeddings already", "name images or texts")
@@ -135,7 +135,7 @@ def _embed(
                 f"{choice.name} embeds {made.content}s, and the source holds {listing.kind}s",
                 "name another with --embedder",
             )
-        with VectorCache(cache_file) as cache, bar("embedding", unit="samples") as shown:
+        with VectorCache(cache_file) as cache, bar("embedding", unit="sample") as shown:
             embedded = embed_all(
                 made, items, cache=cache, batch_size=batch_size, progress=follow(shown)
             )

@@ -60,7 +60,7 @@ def bar(
     """
     from tqdm import tqdm
 
-    return tqdm(desc=description, unit=f" {unit}", total=total, delay=delay_s, dynamic_ncols=True)
+    return tqdm(desc=description, unit=unit, total=total, delay=delay_s, dynamic_ncols=True)
 
 
 def follow(progress_bar: "tqdm[Any]") -> Callable[[int, int], None]:

@@ -66,20 +66,22 @@ class Fetcher:
     ) -> list[Fetched]:
         """Download every URL, in order; what was downloaded before is not asked for again.
 
-        `progress` is called with how many are done and how many there are.
+        `progress` is called with how many are done and how many there are; what it raises ends the
+        work.
         """
         import httpx
 
         done: list[Fetched] = []
         # no proxies from the environment: they would look the names up past our check
-        with (
-            httpx.Client(timeout=self.timeout_s, trust_env=False) as client,
-            ThreadPoolExecutor(self.n_workers, thread_name_prefix="fetch") as pool,
-        ):
-            for fetched in pool.map(lambda url: self._fetch(client, url), urls):
-                done.append(fetched)
-                if progress is not None:
-                    progress(len(done), len(urls))
+        with httpx.Client(timeout=self.timeout_s, trust_env=False) as client:
+            pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="fetch")
+            try:
+                for fetched in pool.map(lambda url: self._fetch(client, url), urls):
+                    done.append(fetched)
+                    if progress is not None:
+                        progress(len(done), len(urls))
+            finally:
+                pool.shutdown(cancel_futures=True)
         return done
 
     def _fetch(self, client: "httpx.Client", url: str) -> Fetched:

@@ -11,6 +11,7 @@ from al_server.models import Failure
 CSV_SUFFIXES = {".csv": ",", ".tsv": "\t"}
 JSONL_SUFFIXES = (".jsonl", ".ndjson")
 PARQUET_SUFFIXES = (".parquet", ".pq")
+BLOCK_BYTES = 64 * 2**20
 
 
 class Sheet(NamedTuple):
@@ -76,7 +77,8 @@ def _read_csv(file: Path, delimiter: str) -> Sheet:
     layout = csv.ParseOptions(
         delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip
     )
-    one_thread = csv.ReadOptions(use_threads=False)  # else rows are not numbered
+    # one thread, else rows are not numbered; a row must fit into a block
+    one_thread = csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES)
     try:
         header = csv.open_csv(content, read_options=one_thread, parse_options=layout).schema.names
         unfit.clear()  # the header was read from a block of rows

@@ -51,6 +51,10 @@ def migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(files("al_server.store") / "migrations"))
     with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            # the driver begins no transaction before CREATE TABLE: killed half-way, the schema
+            # would stay as a torso that no later start can mend
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

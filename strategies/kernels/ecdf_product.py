@@ -25,11 +25,12 @@ N_BINS = 4096
 N_DENSITY_BINS = 16384  # over all groups together
 N_SAMPLED = 256
 BLOCK = 1024  # rows at a time; their positions stay in the nearest cache
-FEW = 128  # contenders that are ranked at once
+FEW = 256  # contenders that are ranked at once
 LOWEST, INFINITY = np.int32(-(2**31)), np.int32(0x7F800000)  # above the bits of inf is only NaN
 NOT_A_NUMBER, NO_SUCH_GROUP = 1, 2
 CAUTION = np.float32(1 - 1e-5)  # covers the rounding of single-precision products
 UNCERTAINTY, COVER, DENSITY = 0, 1, 2
+ORDER = (UNCERTAINTY, DENSITY, COVER)  # of the multiplication
 
 Integer = int | np.integer[Any]
 Bits = NDArray[np.int32]
@@ -223,14 +224,19 @@ def _count(columns: Columns, grid: Grid, first: int, last: int, counts: Rows) ->
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _count_all(columns: Columns, grid: Grid, n_chunks: int) -> tuple[Counts, int]:
-    """Return how many values lie in the bins before each position, and what is wrong."""
-    n_rows = len(columns.status)
-    counts = np.zeros((n_chunks, grid.n_positions + 1), np.int32)
-    faults = np.zeros(n_chunks, np.int64)
+def _count_chunks(columns: Columns, grid: Grid, counts: NDArray[np.int32], faults: Counts) -> None:
+    n_chunks, n_rows = len(counts), len(columns.status)
     for chunk in prange(n_chunks):
         first, last = n_rows * chunk // n_chunks, n_rows * (chunk + 1) // n_chunks
         faults[chunk] = _count(columns, grid, first, last, counts[chunk])
+
+
+@njit(cache=True)
+def _count_all(columns: Columns, grid: Grid, n_chunks: int) -> tuple[Counts, int]:
+    """Return how many values lie in the bins before each position, and what is wrong."""
+    counts = np.zeros((n_chunks, grid.n_positions + 1), np.int32)
+    faults = np.zeros(n_chunks, np.int64)
+    _count_chunks(columns, grid, counts, faults)
     before = np.zeros(grid.n_positions + 1, np.int64)
     fault = 0
     for chunk in range(n_chunks):
@@ -243,7 +249,7 @@ def _count_all(columns: Columns, grid: Grid, n_chunks: int) -> tuple[Counts, int
 
 
 @njit(cache=True)
-def _find(wanted: Counts, start: int, end: int, code: np.int64) -> int:
+def _find(wanted: Counts, start: Integer, end: Integer, code: np.int64) -> Integer:
     """Return the place of the first of wanted[start:end] that is not below `code`, or end."""
     while start < end:
         middle = (start + end) >> 1
@@ -286,14 +292,15 @@ def _shares(
 @njit(cache=True)
 def _bounds(columns: Columns, grid: Grid, ranks: Ranks, rows: Rows) -> tuple[Shares, Shares]:
     """Bound the scores of some rows from both sides; equal bounds are exact."""
-    low_u, high_u = _shares(columns, grid, ranks, UNCERTAINTY, rows)
-    low_d, high_d = _shares(columns, grid, ranks, DENSITY, rows)
-    low_c, high_c = _shares(columns, grid, ranks, COVER, rows)
-    lows, highs = np.empty(len(rows)), np.empty(len(rows))
+    lows, highs = np.ones(len(rows)), np.ones(len(rows))
+    for factor in ORDER:
+        low, high = _shares(columns, grid, ranks, factor, rows)
+        lows *= low
+        highs *= high
     for place in range(len(rows)):
         divisor = columns.divisors[columns.groups[rows[place]] if len(columns.groups) else 0]
-        lows[place] = low_u[place] * low_d[place] * low_c[place] / divisor
-        highs[place] = high_u[place] * high_d[place] * high_c[place] / divisor
+        lows[place] /= divisor
+        highs[place] /= divisor
     return lows, highs
 
 
@@ -345,28 +352,49 @@ def _collect(
 
 
 @njit(cache=True, nogil=True, parallel=True)
+def _collect_chunks(
+    columns: Columns,
+    grid: Grid,
+    lower: NDArray[np.float32],
+    upper: NDArray[np.float32],
+    found: Rows,
+    ends: Counts,
+) -> None:
+    n_chunks, n_rows = len(ends) - 1, len(columns.status)
+    for chunk in prange(n_chunks):
+        first, last = n_rows * chunk // n_chunks, n_rows * (chunk + 1) // n_chunks
+        ends[chunk + 1] = _collect(columns, grid, lower, upper, first, last, found[first:last])
+
+
+@njit(cache=True)
 def _collect_all(columns: Columns, grid: Grid, before: Counts, n_chunks: int) -> Rows:
     """Return the rows that may win."""
     n_rows = len(columns.status)
     lower, upper = _quick_bounds(columns, grid, before)
-    found = np.empty(n_rows, np.int32)
-    ends = np.zeros(n_chunks + 1, np.int64)
-    for chunk in prange(n_chunks):
-        first, last = n_rows * chunk // n_chunks, n_rows * (chunk + 1) // n_chunks
-        ends[chunk + 1] = _collect(columns, grid, lower, upper, first, last, found[first:last])
-    rows = np.empty(ends.sum(), np.int32)
+    found, ends = np.empty(n_rows, np.int32), np.zeros(n_chunks + 1, np.int64)
+    _collect_chunks(columns, grid, lower, upper, found, ends)
     for chunk in range(n_chunks):
-        n_found, first = ends[chunk + 1], n_rows * chunk // n_chunks
+        first = n_rows * chunk // n_chunks
+        for place in range(ends[chunk + 1]):
+            found[ends[chunk] + place] = found[first + place]
         ends[chunk + 1] += ends[chunk]
-        rows[ends[chunk] : ends[chunk + 1]] = found[first : first + n_found]
-    return rows
+    return found[: ends[n_chunks]]
 
 
 @njit(cache=True)
 def _keep_contenders(columns: Columns, grid: Grid, ranks: Ranks, rows: Rows) -> Rows:
     """Return those rows whose upper bound reaches the best lower bound."""
     lows, highs = _bounds(columns, grid, ranks, rows)
-    return rows[highs >= lows.max()]
+    floor = 0.0
+    for low in lows:
+        floor = max(floor, low)
+    kept = np.empty_like(rows)
+    n_kept = 0
+    for place in range(len(rows)):
+        if highs[place] >= floor:
+            kept[n_kept] = rows[place]
+            n_kept += 1
+    return kept[:n_kept]
 
 
 # -- exact ranks of a few values --------------------------------------------------------------
@@ -374,7 +402,7 @@ def _keep_contenders(columns: Columns, grid: Grid, ranks: Ranks, rows: Rows) -> 
 
 @njit(cache=True)
 def _wanted(columns: Columns, grid: Grid, rows: Rows) -> Counts:
-    """Return the codes of the values of some rows, each once, ascending."""
+    """Return the codes of the values of some rows, ascending, hardly any twice."""
     codes: Counts = np.empty(3 * len(rows), np.int64)
     latest = np.full(grid.n_positions, -1, np.int64)
     n_codes = 0
@@ -388,7 +416,7 @@ def _wanted(columns: Columns, grid: Grid, rows: Rows) -> Counts:
                 latest[positions[place]] = code
                 codes[n_codes] = code
                 n_codes += 1
-    return np.unique(codes[:n_codes])
+    return np.sort(codes[:n_codes])
 
 
 @njit(cache=True, nogil=True)
@@ -401,7 +429,10 @@ def _tally(
     last: int,
     tallies: Counts,
 ) -> None:
-    """Count the values of rows first..last that equal each wanted one, or lie just below it."""
+    """Count the values of rows first..last against the wanted values of their bins.
+
+    Two numbers each: those that lie between it and the wanted one before, and those that equal it.
+    """
     positions = np.empty((3, BLOCK), np.int32)
     for start in range(first, last, BLOCK):
         end = min(start + BLOCK, last)
@@ -420,18 +451,13 @@ def _tally(
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _tally_all(columns: Columns, grid: Grid, wanted: Counts, starts: Rows, n_chunks: int) -> Counts:
-    """Return two numbers for each wanted value, counted in its own bin.
-
-    How many values lie between it and the wanted one before, and how many equal it.
-    """
-    n_rows = len(columns.status)
-    tallies: Counts = np.zeros((n_chunks, 2 * len(wanted)), np.int64)
+def _tally_chunks(
+    columns: Columns, grid: Grid, wanted: Counts, starts: Rows, tallies: Counts
+) -> None:
+    n_chunks, n_rows = len(tallies), len(columns.status)
     for chunk in prange(n_chunks):
         first, last = n_rows * chunk // n_chunks, n_rows * (chunk + 1) // n_chunks
         _tally(columns, grid, wanted, starts, first, last, tallies[chunk])
-    total: Counts = tallies.sum(axis=0)
-    return total
 
 
 @njit(cache=True)
@@ -444,16 +470,19 @@ def _rank(columns: Columns, grid: Grid, before: Counts, rows: Rows, n_chunks: in
     for position in range(grid.n_positions + 1):
         starts[position + 1] += starts[position]
     below, equal = np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.int64)
+    tallies = np.zeros((n_chunks, 2 * len(wanted)), np.int64)
     if len(wanted):
-        tallies = _tally_all(columns, grid, wanted, starts, n_chunks)
-        total = 0
-        for place in range(len(wanted)):
-            position = wanted[place] >> 32
-            if starts[position] == place:
-                total = before[position]
-            below[place] = total + tallies[2 * place]
-            equal[place] = tallies[2 * place + 1]
-            total = below[place] + equal[place]
+        _tally_chunks(columns, grid, wanted, starts, tallies)
+    total = 0
+    for place in range(len(wanted)):
+        position = wanted[place] >> 32
+        if starts[position] == place:
+            total = before[position]
+        for chunk in range(n_chunks):
+            total += tallies[chunk, 2 * place]
+            equal[place] += tallies[chunk, 2 * place + 1]
+        below[place] = total
+        total += equal[place]
     return Ranks(before, wanted, starts, below, equal)
 
 
@@ -481,8 +510,12 @@ def best_row(columns: Columns, tie_key: NDArray[np.uint64], n_chunks: int) -> tu
     if len(rows) > 1:
         ranks = _rank(columns, grid, before, rows, n_chunks)
     scores, _ = _bounds(columns, grid, ranks, rows)
-    ties = rows[scores == scores.max()]
-    return np.int64(ties[np.argmin(tie_key[ties])]), 0
+    best = 0
+    for place in range(1, len(rows)):
+        tied = scores[place] == scores[best] and tie_key[rows[place]] < tie_key[rows[best]]
+        if scores[place] > scores[best] or tied:
+            best = place
+    return np.int64(rows[best]), 0
 
 
 @njit(cache=True, nogil=True)
@@ -490,7 +523,8 @@ def shares_and_scores(columns: Columns, rows: Rows, n_chunks: int) -> tuple[Shar
     """Return the shares of candidate rows, (n, 3), their scores, and what is wrong (0: nothing)."""
     grid = _sample_grid(columns)
     before, fault = _count_all(columns, grid, n_chunks)
-    shares, scores = np.zeros((len(rows), 3)), np.zeros(len(rows))
+    shares: Shares = np.zeros((len(rows), 3))
+    scores: Shares = np.zeros(len(rows))
     if not fault:
         ranks = _rank(columns, grid, before, rows, n_chunks)
         scores, _ = _bounds(columns, grid, ranks, rows)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from al_server.campaign.loop import Loop
 from al_server.campaign.opening import SMOOTHING
-from al_server.models import PredictIn
 from al_server.models import Label as LabelName
+from al_server.models import PredictIn
 from strategies.kernels.distances import cosine_distances
 from tests.campaign.conftest import MakeToy
 from tests.toys_campaign import CLASSES, grid_vectors, lease, say, undo
@@ -154,9 +154,7 @@ def shuffled_toys(
 
 @pytest.mark.parametrize("task", ["single", "multi"])
 @pytest.mark.parametrize("strategy", ["in_class", "cdf_product", "margin"])
-def test_the_order_of_the_rows_does_not_matter(
-    make_toy: MakeToy, task: str, strategy: str
-) -> None:
+def test_the_order_of_the_rows_does_not_matter(make_toy: MakeToy, task: str, strategy: str) -> None:
     vectors = grid_vectors(60, np.random.default_rng(0))
     left, right, order = shuffled_toys(make_toy, vectors, task=task, strategy=strategy)
     assert left.pool.votes.settings == right.pool.votes.settings

@@ -19,7 +19,8 @@ LIMITS = settings(max_examples=60, deadline=None)
 
 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    rows: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return rows.astype(np.float32)
 
 
 class World:
@@ -57,7 +58,7 @@ class World:
             self.present.add(row)
             column = cosine_distances(self.queries, self.sources[row : row + 1])[0]
             changed = self.lists.insert(row, column, self.keys)
-        return changed.tolist()
+        return [int(position) for position in changed]
 
     def fill(self, positions: NDArray[np.int64]) -> None:
         sources = np.array(sorted(self.present), dtype=np.int64)

@@ -239,9 +239,7 @@ def test_a_strategy_that_cannot_explain_is_offered_from_all_the_same() -> None:
 
 
 def test_the_same_seed_and_event_number_give_the_same_chance(make_toy: MakeToy) -> None:
-    left, right, other = (
-        make_toy(30, strategy="uniform", seed=seed).open() for seed in (5, 5, 6)
-    )
+    left, right, other = (make_toy(30, strategy="uniform", seed=seed).open() for seed in (5, 5, 6))
     picks = [[loop.peek() for _ in range(3)] for loop in (left, right, other)]
     assert picks[0] == picks[1] and len(set(picks[0])) == 1
     runs: list[list[str]] = []

@@ -144,9 +144,7 @@ def test_undo_with_lease_hands_the_sample_back_before_anybody_else_gets_it(
     "sample_id", ["a/b/../c", "ü 後藤/😀", "100%2F", "line\nbreak", "'; drop table events; --"]
 )
 def test_ids_are_taken_as_they_are(make_toy: MakeToy, sample_id: str) -> None:
-    toy = make_toy(
-        grid_vectors(3, np.random.default_rng(0)), ids=["x", sample_id, "y"]
-    )
+    toy = make_toy(grid_vectors(3, np.random.default_rng(0)), ids=["x", sample_id, "y"])
     loop = toy.open()
     say(loop, sample_id, "ash", by="ü/😀", key="ключ")
     for either in (loop, toy.open()):

@@ -17,7 +17,8 @@ from tests.toys_campaign import CLASSES, grid_vectors, say, undo
 
 @pytest.fixture
 def two_threads() -> Iterator[None]:
-    if numba.config.NUMBA_NUM_THREADS < 2:
+    n_cores: int = getattr(numba.config, "NUMBA_NUM_THREADS", 1)  # set while it is imported
+    if n_cores < 2:
         pytest.skip("this machine has one core; set NUMBA_NUM_THREADS=2")
     before = numba.get_num_threads()
     yield
@@ -75,7 +76,9 @@ def test_writing_to_mapped_embeddings_never_reaches_the_file(tmp_path: Path) -> 
 
 
 def test_what_a_broken_run_left_behind_is_overwritten(tmp_path: Path) -> None:
-    first, broken, second = (unit_rows(np.random.default_rng(s).normal(size=(5, 3))) for s in range(3))
+    first, broken, second = (
+        unit_rows(np.random.default_rng(s).normal(size=(5, 3))) for s in range(3)
+    )
     files = PoolFiles(tmp_path)
     files.append_embeddings(first, n_before=0)
     files.append_embeddings(np.repeat(broken, 9, axis=0), n_before=5)

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -92,8 +93,8 @@ def test_writes_run_in_the_order_in_which_they_came(start: Start) -> None:
     threads = []
     for number in range(20):
         job = steps.adds(str(number))
-        threads.append(in_background(lambda job=job: writer.write(job)))
-        wait_until(lambda number=number: len(writer._writes) == number + 1)
+        threads.append(in_background(partial(writer.write, job)))
+        wait_until(lambda: len(writer._writes) == len(threads))
     steps.go.set()
     for thread in threads:
         thread.join()

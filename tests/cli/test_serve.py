@@ -20,6 +20,7 @@ def test_the_demonstration_can_be_labeled_at_once(server: Running, served: Al):
     assert picture.headers["content-type"] == "image/png"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_the_server_cleanly(tmp_path: Path, number: int):
     with running(tmp_path / "data") as server:
@@ -29,6 +30,7 @@ def test_a_signal_stops_the_server_cleanly(tmp_path: Path, number: int):
     assert "Traceback" not in (tmp_path / "data.log").read_text()
 
 
+@pytest.mark.slow
 def test_the_log_has_paths_but_no_queries(tmp_path: Path):
     with running(tmp_path / "data") as server:
         address = f"{server.url}/api/v1/campaigns/none/next?annotator=secret-name"
@@ -70,6 +72,7 @@ def test_settings_that_do_not_fit_are_refused(tmp_path: Path):
     assert code == 1 and "not known" in said[0]
 
 
+@pytest.mark.slow
 def test_other_addresses_need_a_token_which_is_made_and_shown_once(tmp_path: Path):
     data = tmp_path / "data"
     with running(data, "--host", "0.0.0.0") as server:
@@ -89,6 +92,7 @@ def test_other_addresses_need_a_token_which_is_made_and_shown_once(tmp_path: Pat
     assert token not in (tmp_path / "data.log").read_text()
 
 
+@pytest.mark.slow
 def test_commands_show_the_token_of_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

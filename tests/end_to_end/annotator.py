@@ -10,7 +10,7 @@ import numpy as np
 
 from tests.end_to_end.claims import Claims
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 _PAUSE_S = 0.2
 # chances of what is not simply answering
 _ALL_AT_ONCE, _SKIP, _TWICE, _UNDO, _RELABEL, _LATE = 0.2, 0.04, 0.15, 0.05, 0.03, 0.05

@@ -129,6 +129,15 @@ def test_a_private_address_needs_its_full_name(
     assert host.asked == []  # type: ignore[attr-defined]
 
 
+def test_what_progress_raises_ends_the_work(fetcher: Fetcher, base: str, host: ThreadingHTTPServer):
+    def stop(n_done: int, n_all: int) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        fetcher.fetch_all([f"{base}/{number}.png" for number in range(1000)], progress=stop)
+    assert len(host.asked) < 100  # type: ignore[attr-defined]
+
+
 def test_a_host_that_does_not_answer_is_a_failure(tmp_path: Path, base: str):
     (answer,) = Fetcher(tmp_path, hosts=("127.0.0.1",)).fetch_all(["http://127.0.0.1:1/a.png"])
     assert answer.path is None and answer.reason.startswith("cannot be fetched")

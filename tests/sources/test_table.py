@@ -26,6 +26,11 @@ def test_texts_of_a_csv_have_row_numbers_for_ids(root: Path, read: Read):
     assert found.texts == ["one, two\nlines", "plain"]
 
 
+def test_a_very_long_text_is_read(root: Path, read: Read):
+    text = "word " * 1_000_000
+    assert read("table", write(root / "a.csv", f"text,n\n{text},1\n")).texts == [text]
+
+
 def test_an_id_column_is_taken_and_stays_text(root: Path, read: Read):
     file = write(root / "a.csv", "id,text\n007,x\n,y\n1e3,z\n")
     assert read("table", file).sample_ids == ["007", "row 1", "1e3"]

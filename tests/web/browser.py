@@ -22,7 +22,7 @@ ARGUMENTS = (
 LAPTOP = ViewportSize(width=1366, height=768)
 TABLET = ViewportSize(width=820, height=1180)
 ANNOTATOR = "Ada"
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000  # the first pick on a new machine compiles its kernels
 
 
 @contextmanager

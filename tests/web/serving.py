@@ -3,10 +3,12 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,7 +23,7 @@ from al_server.models import AnswerIn, CampaignInfo, CampaignSpec, Source
 
 DIGITS = [str(digit) for digit in range(10)]
 N_DIGITS = 48
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 @dataclass
@@ -69,31 +71,24 @@ class Served:
 def serving(folder: Path, *, token: str | None = None) -> Iterator[Served]:
     """Serve a data folder from a thread of this process."""
     settings = Settings(data=folder, port=0, token=token)
-    registry = CampaignRegistry(settings)
-    server = open_server(create_app(settings, registry), settings)
-    thread = threading.Thread(target=server.run, name="server", daemon=True)
-    thread.start()
-    try:
+    with closing(CampaignRegistry(settings)) as registry:
+        server = open_server(create_app(settings, registry), settings)
+        thread = threading.Thread(target=server.run, name="server", daemon=True)
+        thread.start()
         yield Served(f"http://127.0.0.1:{server.effective_port}", registry, folder)
-    finally:
         server.close()
         thread.join(5)
-        registry.close()
 
 
 def digits(folder: Path, *, n: int = N_DIGITS, offset: int = 0) -> Source:
-    """The first digits of scikit-learn as PNG files; a name tells number and truth."""
+    """Digits of scikit-learn as PNG files, named by their number."""
     place = folder / f"digits-{offset}-{n}"
     if not place.exists():
         place.mkdir(parents=True)
-        known = load_digits()
-        chosen = slice(offset, offset + n)
-        for number, (gray, digit) in enumerate(
-            zip(known.images[chosen], known.target[chosen], strict=True), start=offset
-        ):
+        for number, gray in enumerate(known_digits().images[offset : offset + n], start=offset):
             pixels = (255 - gray * (255 / 16)).round().astype(np.uint8)
             Image.fromarray(pixels.repeat(4, axis=0).repeat(4, axis=1)).save(
-                place / f"{number:04d}-is-{digit}.png"
+                place / f"{number:04d}.png"
             )
     return Source(kind="images", path=str(place))
 
@@ -110,7 +105,13 @@ def labeled_digits(folder: Path, *, n: int, offset: int) -> Path:
 
 def truth(sample_id: str) -> str:
     """The digit on an image that `digits` wrote."""
-    return sample_id.rsplit("-is-", 1)[1][0]
+    return str(known_digits().target[int(sample_id.removesuffix(".png"))])
+
+
+@cache
+def known_digits() -> Any:
+    """The digits and what they are."""
+    return load_digits()
 
 
 def texts(folder: Path, lines: Sequence[str]) -> Source:

@@ -55,7 +55,7 @@ def test_the_tenth_class_has_zero(assign: Ask) -> None:
 
 
 def test_the_eleventh_class_brings_the_filter(assign: Ask) -> None:
-    assigned = assign([f"class {n}" for n in range(11)])
+    assigned = assign([f"class {letter}" for letter in "abcdefghijk"])
     assert assigned["filtering"]
     assert assigned["ofClass"] == [*"1234567890", None]
     assert all(
@@ -94,13 +94,20 @@ def test_case_matters_only_where_classes_differ_in_it(meaning: Ask) -> None:
 def test_with_a_filter_letters_are_typed_unless_they_are_a_class_of_their_own(
     meaning: Ask,
 ) -> None:
-    classes = ["x", "q", "xylophone", *(f"class {n}" for n in range(11))]
+    classes = ["x", "q", "xylophone", *(f"class {letter}" for letter in "abcdefghijk")]
     assert meaning(classes, "s") == {"typed": "s"}
     assert meaning(classes, "q") == {"position": 1}
     # "x" might be the beginning of "xylophone": it must not label at once
     assert meaning(classes, "x") == {"typed": "x"}
     assert meaning(classes, "/") == {"command": "filter"}
     assert meaning(classes, " ") == {"command": "skip"}
+
+
+def test_who_types_a_number_has_not_labeled_by_its_first_digit(meaning: Ask) -> None:
+    classes = [f"species {n}" for n in range(200)]
+    assert meaning(classes, "9") == {"typed": "9"}
+    # some digits would be free, but a few keys out of order help nobody
+    assert meaning(classes[:15], "2") == {"typed": "2"}
 
 
 def test_a_key_that_is_nobody_s_means_nothing(meaning: Ask) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -53,12 +54,12 @@ class Elements(HTMLParser):
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     folder = tmp_path_factory.mktemp("data")
     settings = Settings(data=folder)
-    registry = CampaignRegistry(settings)
-    served = Served("", registry, folder)
-    served.make(name="hostile", classes=HOSTILE, source=vectors(folder))
-    served.make(name="many", classes=[f"class {n}" for n in range(500)], source=vectors(folder))
-    yield create_app(settings, registry).test_client()
-    registry.close()
+    with closing(CampaignRegistry(settings)) as registry:
+        served = Served("", registry, folder)
+        served.make(name="hostile", classes=HOSTILE, source=vectors(folder))
+        many = [f"class {n}" for n in range(500)]
+        served.make(name="many", classes=many, source=vectors(folder))
+        yield create_app(settings, registry).test_client()
 
 
 PAGES = [

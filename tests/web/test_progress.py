@@ -98,6 +98,23 @@ def test_samples_left_out_are_listed_with_their_reasons(served: Served, page: Pa
     expect(card.locator("td").nth(1)).not_to_be_empty()
 
 
+def test_a_server_that_is_away_is_told_of_and_found_again(
+    served: Served, page: Page, troubles: list[str]
+) -> None:
+    served.make()
+    page.clock.install()
+    page.goto("/")
+    page.route(f"{served.url}/", lambda route: route.abort())
+    for _ in range(3):
+        with page.expect_event("requestfailed"):
+            page.clock.fast_forward(21_000)
+    expect(page.locator("#offline")).to_contain_text("The server cannot be reached")
+    page.unroute(f"{served.url}/")
+    page.clock.fast_forward(21_000)
+    expect(page.locator("#offline")).to_be_hidden()
+    troubles[:] = [said for said in troubles if "ERR_FAILED" not in said]
+
+
 def test_what_is_open_and_focused_stays_so_when_the_list_is_renewed(
     served: Served, page: Page
 ) -> None:

@@ -44,7 +44,7 @@ export const PIXELATED_BELOW = 129; // pixels: up to here a picture is a drawing
 
 /** A picture for a small frame, crisp where it is drawn larger than it is. */
 export function smallPicture(uri, alt = "") {
-  const image = h("img", { src: uri, alt, decoding: "async" });
+  const image = h("img", { loading: "lazy", decoding: "async", alt, src: uri });
   image.addEventListener("load", () => {
     const longest = Math.max(image.naturalWidth, image.naturalHeight);
     image.classList.toggle("pixelated", longest < PIXELATED_BELOW);

@@ -26,35 +26,46 @@ export const keyName = (key) => NAMES[key] ?? (key.length === 1 ? key.toUpperCas
  *
  * A single-character class name is its own key. The others get 1 to 9 and 0 in order, as far as
  * these are free. When some class goes without, letters start the filter: then no letter is a
- * command, and a key that begins the name of another class is nobody's key.
+ * command, a key that begins a word in the name of another class is nobody's key, and where names
+ * have numbers no digit is a key. Who types "9999" must not have labeled by the first 9.
  */
 export function assignKeys(classes) {
   const own = classes.map((name) => (isCharacter(name) ? name : null));
   const needed = classes.length - own.filter((key) => key !== null).length;
-  const folded = classes.map(fold);
+  const begins = beginnings(classes);
   const spare = [...DIGITS].filter((digit) => !own.includes(digit));
   const filtering = needed > spare.length;
-  const digits = filtering ? spare.filter((digit) => !beginsAny(digit, folded)) : spare;
+  const digits = filtering && spare.some((digit) => begins(digit)) ? [] : spare;
   const ofClass = own.map((key, position) => {
     if (key === null) return digits.shift() ?? null;
-    return filtering && beginsAny(key, folded, position) ? null : key;
+    return filtering && begins(key, classes[position]) ? null : key;
   });
-  return { ofClass, ofCommand: commandKeys(ofClass, folded, filtering), filtering };
+  return { ofClass, ofCommand: commandKeys(ofClass, filtering ? begins : null), filtering };
 }
 
-function beginsAny(key, folded, except = -1) {
-  const start = fold(key);
-  return folded.some((name, position) => position !== except && name.startsWith(start));
+const words = (folded) => folded.split(/[^\p{L}\p{N}]+/u).filter((word) => word !== "");
+
+/** A function that tells whether a key begins a word of any class, but for the one excepted. */
+function beginnings(classes) {
+  const n_begun = new Map();
+  const starts = (name) => new Set([name, ...words(name)].map((word) => [...word][0]));
+  for (const name of classes) {
+    for (const start of starts(fold(name))) n_begun.set(start, (n_begun.get(start) ?? 0) + 1);
+  }
+  return (key, except = null) => {
+    const n_own = except !== null && starts(fold(except)).has(fold(key)) ? 1 : 0;
+    return (n_begun.get(fold(key)) ?? 0) > n_own;
+  };
 }
 
-function commandKeys(ofClass, folded, filtering) {
+// `begins` is null where nothing is typed
+function commandKeys(ofClass, begins) {
   const taken = new Set(ofClass.filter((key) => key !== null).flatMap((key) => [key, fold(key)]));
   const isFree = (key) =>
-    !taken.has(key) &&
-    !(filtering && key.length === 1 && (/\p{L}/u.test(key) || beginsAny(key, folded)));
+    !taken.has(key) && !(begins && key.length === 1 && (/\p{L}/u.test(key) || begins(key)));
   return Object.fromEntries(
     Object.entries(COMMANDS)
-      .filter(([command]) => filtering || command !== "filter")
+      .filter(([command]) => begins || command !== "filter")
       .map(([command, keys]) => [command, keys.filter(isFree)]),
   );
 }
@@ -91,6 +102,6 @@ export function matching(typed, classes) {
 function rankOf(name, wanted) {
   if (name === wanted) return 0;
   if (name.startsWith(wanted)) return 1;
-  if (name.split(/[^\p{L}\p{N}]+/u).some((word) => word.startsWith(wanted))) return 2;
+  if (words(name).some((word) => word.startsWith(wanted))) return 2;
   return name.includes(wanted) ? 3 : -1;
 }
