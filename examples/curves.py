@@ -37,7 +37,7 @@ def draw(curves: dict[str, list[Curve]], file: Path) -> None:
         mean, spread = np.mean(each, axis=0), np.std(each, axis=0)
         upper, lower = _points(mean + spread, n_labels), _points(mean - spread, n_labels)
         band, line = " ".join([*upper, *reversed(lower)]), " ".join(_points(mean, n_labels))
-        text = f'<text x="{RIGHT - 10}" y="{320 - 20 * place}" text-anchor="end"'
+        text = f'<text x="{RIGHT - 10}" y="{300 + 20 * place}" text-anchor="end"'
         parts += [
             f'<polygon points="{band}" fill="{color}" opacity="0.15"/>',
             f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="2"/>',

@@ -47,7 +47,7 @@ def select(pool: PoolView, factors: Factors, budget: int) -> Rows:
         pool = replace(pool, status=pool.status.copy())
         factors = replace(factors, cover_distance=factors.cover_distance.copy())
     columns = _columns(pool, factors)
-    with threads_for(len(pool.status)) as n_threads:
+    with threads_for(2 * len(pool.status)) as n_threads:
         for position in range(len(picks)):
             if position > 0:
                 _cover(pool, factors, picks[position - 1])
@@ -60,7 +60,7 @@ def select(pool: PoolView, factors: Factors, budget: int) -> Rows:
 def explain(pool: PoolView, factors: Factors, rows: Rows) -> list[Explanation]:
     """Return the score and the three percentiles of candidate rows."""
     inputs.check_candidates(pool, rows)
-    with threads_for(len(pool.status)) as n_threads:
+    with threads_for(2 * len(pool.status)) as n_threads:
         shares, scores, fault = kernel.shares_and_scores(
             _columns(pool, factors), np.asarray(rows, np.int32), n_threads
         )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from al_server.campaign import kernels
 from al_server.campaign.nearest import NearestLists
+from strategies.kernels.threads import threads_for
 from strategies.pool import Neighbors
 
 
@@ -173,4 +174,6 @@ def _vote(
 ) -> None:
     kernel = kernels.vote_single if book.targets is None else kernels.vote_multi
     known: NDArray[Any] = book.labels if book.targets is None else book.targets
-    kernel(positions, *lists, settings.k, known, settings.width, settings.smoothing, *beliefs)
+    # an exponential costs as much as some ten multiplications
+    with threads_for(10 * len(positions) * (settings.k + book.n_classes)):
+        kernel(positions, *lists, settings.k, known, settings.width, settings.smoothing, *beliefs)

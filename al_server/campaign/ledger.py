@@ -104,7 +104,11 @@ class Ledger:
             self._known[row] = Known(as_label(event.label), len(self.classes), event.at)
             return
         if event.kind == "lease":
-            self.leases.setdefault(event.annotator, {})[row] = (event.data or {})["expires_at"]
+            data = event.data or {}
+            held = self.leases.get(event.annotator, {})
+            lease = {row: data["expires_at"]}
+            # a sample handed back is wanted at once; others wait in the order they were picked
+            self.leases[event.annotator] = lease | held if data.get("first") else held | lease
             self._holders.setdefault(row, {})[event.annotator] = None
             return
         self._end_lease(event.annotator, row)

@@ -107,7 +107,9 @@ class Loop:
             )
         events = [Event("undo", row=row, annotator=annotator)]
         if lease:
-            events += self._leases(annotator, [row])
+            expires_at = time.time() + self.spec.lease_s
+            data = {"expires_at": expires_at, "first": True}
+            events.append(Event("lease", row=row, annotator=annotator, data=data))
         self.commit(events)
         return answer.label
 

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from al_server.campaign import kernels
 from strategies.kernels.distances import cosine_distances
+from strategies.kernels.threads import threads_for
 
 _BLOCK_BYTES = 32 * 2**20  # distances held at once while lists are filled
 
@@ -70,24 +71,18 @@ class NearestLists:
 
         `own_position` is the list that must not hold it, -1 for none.
         """
-        kernels.insert_into_lists(
-            self.rows,
-            self.distances,
-            self.count,
-            self._reach,
-            column,
-            row,
-            own_position,
-            keys,
-            self.n_watched,
-            self._flags,
-        )
+        lists = (self.rows, self.distances, self.count, self._reach)
+        with threads_for(len(self.count)):
+            kernels.insert_into_lists(
+                *lists, column, row, own_position, keys, self.n_watched, self._flags
+            )
         return np.flatnonzero(self._flags)
 
     def holders(self, row: int, *, watched: bool = True) -> NDArray[np.int64]:
         """Return the lists that hold sample `row`, among what is watched or at all."""
         n_looked_at = self.n_watched if watched else self._capacity
-        kernels.find_in_lists(self.rows, self.count, row, n_looked_at, self._flags)
+        with threads_for(self.rows.size):
+            kernels.find_in_lists(self.rows, self.count, row, n_looked_at, self._flags)
         return np.flatnonzero(self._flags)
 
     def remove(self, row: int, *, n_left: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -134,15 +129,6 @@ class NearestLists:
             for first in range(0, max(1, len(sources)), n_sources):
                 some = sources[first : first + n_sources]
                 columns = cosine_distances(embeddings, source_embeddings[some], rows=block)
-                kernels.fill_lists(
-                    self.rows,
-                    self.distances,
-                    self.count,
-                    self._reach,
-                    block,
-                    own,
-                    some,
-                    columns,
-                    keys,
-                    first > 0,
-                )
+                lists = (self.rows, self.distances, self.count, self._reach)
+                with threads_for(columns.size):
+                    kernels.fill_lists(*lists, block, own, some, columns, keys, first > 0)

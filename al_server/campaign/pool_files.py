@@ -1,8 +1,10 @@
 """The files of one campaign: what is too large for tables, and can be computed again."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from al_server.campaign.nearest import NearestLists
 from al_server.campaign.neighbors import N_NEIGHBORS
 
 _BLOCK = 65_536
+_log = logging.getLogger(__name__)
 
 
 def unit_rows(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -64,7 +67,12 @@ class PoolFiles:
 
     def load_neighbors(self, n_samples: int) -> NearestLists | None:
         """Return the neighbours, or None where they are not there for exactly these samples."""
-        stored = _load(self.folder / "neighbors.npz")
+        try:
+            stored = _load(self.folder / "neighbors.npz")
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
+            # they can be computed again
+            _log.warning("%s cannot be read: %s", self.folder / "neighbors.npz", error)
+            return None
         if stored is None or stored["rows"].shape != (n_samples, N_NEIGHBORS):
             return None
         lists = NearestLists(0, n_watched=N_NEIGHBORS, n_spare=0)

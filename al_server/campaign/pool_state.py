@@ -15,6 +15,7 @@ from al_server.campaign.neighbors import density_of, extend_neighbors
 from al_server.campaign.own_predictions import OwnPredictions
 from embeddings.index import HnswIndex
 from strategies.kernels.distances import cosine_distances
+from strategies.kernels.threads import threads_for
 from strategies.pool import Neighbors, PoolView, Status
 
 _KEPT_COLUMNS_BYTES = 64 * 2**20
@@ -162,7 +163,9 @@ class PoolState:
     # -- cover ---------------------------------------------------------------------------------
 
     def _cover(self, row: int) -> None:
-        kernels.cover_by(self.cover_distance, self._cover_row, self._column(row), row)
+        column = self._column(row)
+        with threads_for(len(column)):
+            kernels.cover_by(self.cover_distance, self._cover_row, column, row)
 
     def _uncover(self, row: int) -> None:
         self._columns.pop(row, None)

@@ -59,11 +59,7 @@ def read_table(
     sheet = _without_gaps(sheet, columns.sample, file)
     samples, numbers = sheet.table.column(columns.sample), sheet.row_numbers
     ids = _ids(sheet, columns, content, file)
-    known = None
-    if columns.label is not None:
-        named = f"{file}, column {columns.label}"
-        column = sheet.table.column(columns.label)
-        known = labels(column, row_numbers=numbers, where=named, multi=multi)
+    known = _known_labels(sheet, columns.label, file, multi)
     if content in ("image", "url"):
         cells = [cell.strip() for cell in texts(samples, where=where)]
         if content == "url":
@@ -138,6 +134,15 @@ def _ids(sheet: Sheet, columns: _Columns, content: str, file: Path) -> list[str]
         cell.strip() or row_name(number)
         for cell, number in zip(cells, sheet.row_numbers, strict=True)
     ]
+
+
+def _known_labels(
+    sheet: Sheet, name: str | None, file: Path, multi: bool
+) -> list[KnownLabel] | None:
+    if name is None:
+        return None
+    column, where = sheet.table.column(name), f"{file}, column {name}"
+    return labels(column, row_numbers=sheet.row_numbers, where=where, multi=multi)
 
 
 def _open(path: Path, roots: Sequence[Path]) -> Fetched:

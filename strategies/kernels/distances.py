@@ -10,6 +10,8 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from strategies.kernels.threads import threads_for
+
 # the sums of a dot product may be reassociated into vector lanes; the order of the lanes is fixed
 # at compile time, so it is the same for every pair
 _REASSOCIATE = {"reassoc", "contract", "nsz"}
@@ -75,5 +77,6 @@ def cosine_distances(
         # another memory layout would be another compiled kernel, with other bits
         embeddings, vectors = np.ascontiguousarray(embeddings), np.ascontiguousarray(vectors)
         chosen = np.empty(0, dtype=np.int64) if rows is None else rows
-        _cosine_distances(embeddings, chosen, vectors, out)
+        with threads_for(n_rows * vectors.size):
+            _cosine_distances(embeddings, chosen, vectors, out)
     return out

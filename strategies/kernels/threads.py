@@ -1,23 +1,23 @@
-"""How many threads a kernel is worth."""
+"""As many threads as are worth it: waking and joining them costs more than a small job saves."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from numba import get_num_threads, set_num_threads
 
-# Below this, waking and joining threads costs more than they save. On a busy machine it costs far
-# more: the join waits until the system has given every thread its turn.
-ROWS_PER_THREAD = 131_072
+STEPS_PER_THREAD = 2**18
+"""Elementary steps (a multiplication, a comparison) below which another thread does not pay; on a
+busy machine, where a thread may have to wait for its turn, it would cost much more."""
 
 
 @contextmanager
-def threads_for(n_rows: int) -> Iterator[int]:
-    """Let the parallel kernels called inside use as many threads as `n_rows` are worth.
+def threads_for(n_steps: int) -> Iterator[int]:
+    """Let the kernels called inside use few threads for a small job, and say how many.
 
-    Gives that number. It holds for the calling thread alone, and no longer than the block.
+    What a kernel computes never depends on the number of threads.
     """
     available = get_num_threads()
-    n_threads = max(1, min(available, n_rows // ROWS_PER_THREAD))
+    n_threads = max(1, min(available, n_steps // STEPS_PER_THREAD))
     set_num_threads(n_threads)
     try:
         yield n_threads

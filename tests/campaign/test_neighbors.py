@@ -84,6 +84,19 @@ def test_neighbours_come_back_from_their_file_as_they_were(tmp_path: Path) -> No
     assert np.array_equal(loaded.rows, pool_neighbors(vectors, keys).rows)
 
 
+@pytest.mark.parametrize("content", [b"", b"PK broken", b"no archive at all", None])
+def test_a_broken_file_of_neighbours_is_computed_again(
+    make_toy: MakeToy, content: bytes | None
+) -> None:
+    toy = make_toy(20)
+    before = toy.open()
+    file = toy.folder / "pool" / "neighbors.npz"
+    file.write_bytes(file.read_bytes()[:-100] if content is None else content)
+    after = toy.open()
+    assert np.array_equal(before.pool.neighbors.rows, after.pool.neighbors.rows)
+    assert before.peek() == after.peek()
+
+
 @pytest.mark.usefixtures("by_graph")
 def test_the_graph_finds_nearly_all_exact_neighbours() -> None:
     vectors, keys = random_pool(3000), keys_of(3000)
