@@ -14,6 +14,8 @@ from strategies.kernels.distances import cosine_distances
 from strategies.kernels.threads import threads_for
 from strategies.pool import Explanation, PoolView, Rows, Status
 
+STEPS_PER_ROW = 2  # of a pick, in the measure of `threads_for`
+
 
 @dataclass(frozen=True)
 class Factors:
@@ -47,20 +49,20 @@ def select(pool: PoolView, factors: Factors, budget: int) -> Rows:
         pool = replace(pool, status=pool.status.copy())
         factors = replace(factors, cover_distance=factors.cover_distance.copy())
     columns = _columns(pool, factors)
-    with threads_for(2 * len(pool.status)) as n_threads:
-        for position in range(len(picks)):
-            if position > 0:
-                _cover(pool, factors, picks[position - 1])
+    for position in range(len(picks)):
+        if position > 0:
+            _cover(pool, factors, picks[position - 1])
+        with threads_for(STEPS_PER_ROW * len(pool.status)) as n_threads:
             picks[position], fault = kernel.best_row(columns, pool.tie_key, n_threads)
-            if fault:
-                raise _error(pool, factors)
+        if fault:
+            raise _error(pool, factors)
     return picks
 
 
 def explain(pool: PoolView, factors: Factors, rows: Rows) -> list[Explanation]:
     """Return the score and the three percentiles of candidate rows."""
     inputs.check_candidates(pool, rows)
-    with threads_for(2 * len(pool.status)) as n_threads:
+    with threads_for(STEPS_PER_ROW * len(pool.status)) as n_threads:
         shares, scores, fault = kernel.shares_and_scores(
             _columns(pool, factors), np.asarray(rows, np.int32), n_threads
         )

@@ -113,5 +113,6 @@ def _save(path: Path, **arrays: NDArray[Any]) -> None:
 def _load(path: Path) -> dict[str, NDArray[Any]] | None:
     if not path.exists():
         return None
-    with np.load(path, allow_pickle=False) as stored:
+    # opened here: numpy leaves a damaged archive open
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         return dict(stored)

@@ -11,8 +11,6 @@ from al_server.errors import ALError, BadInput
 if TYPE_CHECKING:
     import httpx
 
-QUICK_S = 0.6
-"""For what an annotator waits on."""
 USUAL_S = 20.0
 BULK_S = 300.0
 PAGE = 1000
@@ -73,9 +71,9 @@ class Client:
         """Count the users that may annotate."""
         return len(self._ask("GET", "api/users/"))
 
-    def project(self, project: int, *, timeout_s: float = USUAL_S) -> dict[str, Any]:
+    def project(self, project: int) -> dict[str, Any]:
         """Return a project."""
-        return self._dict("GET", f"api/projects/{project}", timeout_s=timeout_s)
+        return self._dict("GET", f"api/projects/{project}")
 
     def update_project(self, project: int, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Change settings of a project."""
@@ -159,10 +157,9 @@ class Client:
         found: list[dict[str, Any]] = self._ask("GET", "api/predictions/", params={"task": task})
         return found
 
-    def add_prediction(self, prediction: Mapping[str, Any], *, timeout_s: float = USUAL_S) -> int:
+    def add_prediction(self, prediction: Mapping[str, Any]) -> int:
         """Add one prediction; return its id."""
-        answer = self._dict("POST", "api/predictions/", body=prediction, timeout_s=timeout_s)
-        return int(answer["id"])
+        return int(self._dict("POST", "api/predictions/", body=prediction)["id"])
 
     def change_prediction(self, prediction: int, changes: Mapping[str, Any]) -> None:
         """Change a prediction."""

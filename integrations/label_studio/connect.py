@@ -289,7 +289,7 @@ def set_up(link: Link, records: Records) -> None:
     remember(
         found=FoundSettings(
             sampling=project["sampling"],
-            model_version=project["model_version"],
+            model_version=project["model_version"] or "",
             show_collab_predictions=project["show_collab_predictions"],
         )
     )
@@ -349,7 +349,7 @@ def disconnect(link: Link, records: Records) -> None:
         }
     )
     records.save(link.record)
-    link.client.close()
+    link.close()
 
 
 def _take_back(link: Link, *, loudly: bool = False) -> None:

@@ -26,7 +26,7 @@ class FoundSettings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     sampling: str
-    model_version: str | None
+    model_version: str
     show_collab_predictions: bool
 
 

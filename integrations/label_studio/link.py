@@ -1,6 +1,5 @@
 """A connected project while the server runs: what Label Studio calls, and what follows."""
 
-import logging
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,6 @@ CHECK_S = 60.0
 _SLACK = 5.0
 _BLOCK = 1000
 _N_TIMES = 1000
-_log = logging.getLogger(__name__)
 
 
 class Link:
@@ -155,10 +153,7 @@ class Link:
         if self.sync.waiting:
             self.worker.want("tasks")
         if n_left == 1:
-            try:
-                self.queue.add_pick()
-            except ALError as error:
-                _log.warning("%s: %s", self.record.campaign, error)
+            self.queue.add_pick()
         self.worker.want("tidy")
 
     def _remember_lag(self, annotations: Sequence[Mapping[str, Any]]) -> None:
@@ -322,4 +317,5 @@ class Link:
     def close(self) -> None:
         """End the background work; what is under way in Label Studio is finished at a restart."""
         self.worker.close()
+        self.queue.close()
         self.client.close()

@@ -6,14 +6,17 @@ older ones are the reserve for annotators who ask at the same time. In the campa
 the queue are leased to a holder of their own: they count as covered, and are nobody else's.
 """
 
+import logging
 import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
 from al_server.campaign.campaign import Campaign
+from al_server.errors import ALError
 from integrations.label_studio.answers import result_of
-from integrations.label_studio.client import QUICK_S, USUAL_S, Client
+from integrations.label_studio.client import Client
 from integrations.label_studio.config_parser import Control
 from integrations.label_studio.connection import QUEUE_VERSION
 
@@ -25,6 +28,9 @@ LEASE_S = 30 * 24 * 3600.0
 """Renewed at every start and reconciliation."""
 STEP = 1e-6
 """Between two scores. Label Studio drops scores outside 0 to 1 without a word."""
+QUICK_S = 0.25
+"""How long an annotator's answer waits for the new pick to arrive; Label Studio waits 1 s."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -59,7 +65,12 @@ class Queue:
         self._entries: dict[str, Entry] = {}
         self._leftover: list[int] = []  # predictions to be deleted
         self._lowest = 1.0
+        self._quickly = ThreadPoolExecutor(2, thread_name_prefix="label-studio-pick")
         self.n_annotators = 1
+
+    def close(self) -> None:
+        """Finish what is on the way to Label Studio."""
+        self._quickly.shutdown()
 
     # -- what it is ----------------------------------------------------------------------------
 
@@ -113,15 +124,15 @@ class Queue:
         return len(gone)
 
     def add_pick(self) -> None:
-        """Put a new pick to the front, quickly: an annotator waits.
+        """Put a new pick to the front; returns before it is there if that takes long."""
+        posting = [self._quickly.submit(self._try_to_post, one) for one in self._reserve(1)]
+        wait(posting, QUICK_S)
 
-        Raises
-        ------
-        LabelStudioError
-            If it could not be put there in time; the background will.
-        """
-        for sample_id in self._reserve(1):
-            self._post(sample_id, timeout_s=QUICK_S)
+    def _try_to_post(self, sample_id: str) -> None:
+        try:
+            self._post(sample_id)
+        except ALError as error:  # the background tries again
+            _log.warning("%s: %s", self._campaign.spec.name, error)
 
     def _reserve(self, n: int) -> list[str]:
         """Lease new picks and enter them, the most valuable with the lowest score."""
@@ -133,7 +144,7 @@ class Queue:
                 self._entries[sample_id] = Entry(lowest - STEP * place)
             return picks
 
-    def _post(self, sample_id: str, *, timeout_s: float = USUAL_S) -> None:
+    def _post(self, sample_id: str) -> None:
         with self._lock:
             entry = self._entries.get(sample_id)
             if entry is None or entry.prediction is not None or entry.is_posting:
@@ -145,7 +156,7 @@ class Queue:
             if entry.prediction is None:
                 entry.is_doubtful = True
                 prediction = self._prediction(sample_id, entry.score)
-                entry.prediction = self._client.add_prediction(prediction, timeout_s=timeout_s)
+                entry.prediction = self._client.add_prediction(prediction)
         finally:
             entry.is_posting = False
         with self._lock:

@@ -70,6 +70,9 @@ PENDING, SKIPPED, UNLABELED = (
         ([lease(A), skip(B)], PENDING),
         ([lease(A), skip(B), expire(A)], SKIPPED),
         ([label(A, 2), skip(B)], labeled(2)),
+        ([Event("retire", row=0)], SKIPPED),
+        ([lease(A), Event("retire", row=0)], SKIPPED),
+        ([label(A, 1), undo(A), Event("retire", row=0)], SKIPPED),
         ([label(None, 1)], labeled(1)),
         ([label(None, 1), skip(A)], labeled(1)),
         ([label(None, 1), label(A, 2)], labeled(2)),
@@ -156,6 +159,11 @@ def test_a_skip_hides_a_sample_from_one_annotator_where_others_are_wanted() -> N
 
 def test_a_known_label_wants_no_second_opinion() -> None:
     assert list(ledger(label(None, 1), overlap=3).open_rows(A)) == []
+
+
+def test_a_retired_sample_is_held_by_nobody_and_wants_no_opinion() -> None:
+    retired = ledger(lease(A), skip(B), Event("retire", row=0), overlap=3)
+    assert (retired.leases, list(retired.open_rows(C))) == ({}, [])
 
 
 def test_the_last_answer_wanted_ends_the_leases_of_the_others() -> None:

@@ -1,6 +1,7 @@
 """The kernel against scipy's ranks, on pools made to mislead its bounds."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,22 +11,23 @@ from numpy.typing import NDArray
 from strategies.kernels import ecdf_product as kernel
 from tests import oracles
 
-Maker = Callable[[np.random.Generator, int], tuple[NDArray[np.float32], ...]]
+Floats = tuple[NDArray[Any], ...]  # uncertainty, cover distance, density
+Maker = Callable[[np.random.Generator, int], Floats]
 
 
-def even(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+def even(rng: np.random.Generator, n: int) -> Floats:
     return tuple(rng.random(n, np.float32) for _ in range(3))
 
 
-def all_equal(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+def all_equal(rng: np.random.Generator, n: int) -> Floats:
     return tuple(np.full(n, 0.3, np.float32) for _ in range(3))
 
 
-def few_values(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+def few_values(rng: np.random.Generator, n: int) -> Floats:
     return tuple(rng.integers(6, size=n).astype(np.float32) / 5 for _ in range(3))
 
 
-def close_to_one(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+def close_to_one(rng: np.random.Generator, n: int) -> Floats:
     """Far from every label the posterior is the prior: margins crowd the last float32 below 1."""
     uncertainty, cover, density = even(rng, n)
     crowd = rng.random(n) < 0.6
@@ -33,32 +35,32 @@ def close_to_one(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32],
     return np.where(crowd, 1 - steps, uncertainty), cover, density
 
 
-def mostly_tied(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+def mostly_tied(rng: np.random.Generator, n: int) -> Floats:
     uncertainty, cover, density = even(rng, n)
     uncertainty[rng.random(n) < 0.5] = 1.0
     cover[rng.random(n) < 0.7] = np.inf
     return uncertainty, cover, np.round(density, 2)
 
 
-def opposed(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+def opposed(rng: np.random.Generator, n: int) -> Floats:
     """The product of the ranks is nearly the same for very many rows."""
     uncertainty, _, density = even(rng, n)
     return uncertainty, 1 / (0.001 + uncertainty), density * 0 + 1
 
 
-def all_opposed(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+def all_opposed(rng: np.random.Generator, n: int) -> Floats:
     uncertainty, cover, _ = even(rng, n)
     return uncertainty, cover, 1 / (uncertainty * cover + np.float32(0.01))
 
 
-def outliers(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+def outliers(rng: np.random.Generator, n: int) -> Floats:
     uncertainty, cover, density = even(rng, n)
     density[: n // 100 + 1] = 2.0**24
     cover[-(n // 50 + 1) :] = 0
     return uncertainty**20, cover, density
 
 
-def both_signs(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float32], ...]:
+def both_signs(rng: np.random.Generator, n: int) -> Floats:
     """Not what pools hold, but floats all the same: -0.0 equals 0.0, and -inf is a value."""
     columns = tuple(np.round(rng.normal(size=n), 1).astype(np.float32) for _ in range(3))
     columns[0][0], columns[1][0] = -np.inf, -0.0
@@ -105,13 +107,15 @@ def make_columns(
     maker: Maker, n: int, n_groups: int, seed: int, *, share_of_candidates: float = 0.9
 ) -> tuple[kernel.Columns, NDArray[np.uint64]]:
     rng = np.random.default_rng(seed)
-    floats = [np.ascontiguousarray(column, np.float32) for column in maker(rng, n)]
+    uncertainty, cover, density = (column.astype(np.float32) for column in maker(rng, n))
     status = np.where(rng.random(n) < share_of_candidates, 0, rng.integers(1, 4, size=n))
     status[rng.integers(n)] = 0
     groups = rng.integers(max(n_groups, 1), size=n) * rng.integers(2, size=n)
     columns = kernel.Columns(
-        status.astype(np.int8),
-        *(column.view(np.int32) for column in floats),
+        status=status.astype(np.int8),
+        uncertainty=uncertainty.view(np.int32),
+        cover=cover.view(np.int32),
+        density=density.view(np.int32),
         groups=groups.astype(np.int32) if n_groups else np.empty(0, np.int32),
         divisors=np.sqrt(1.0 + rng.integers(100, size=max(n_groups, 1))),
     )
@@ -152,7 +156,9 @@ def test_any_number_of_threads_picks_the_same(maker: Maker, one_thread: int) -> 
 def test_order_of_rows_does_not_matter() -> None:
     columns, tie_key = make_columns(few_values, 30_000, 10, 4)
     order = np.random.default_rng(0).permutation(30_000)
-    moved = kernel.Columns(*(column[order] for column in columns[:5]), columns.divisors)
+    moved = columns._replace(
+        **{name: getattr(columns, name)[order] for name in columns._fields if name != "divisors"}
+    )
     row, _ = kernel.best_row(columns, tie_key, 1)
     other, _ = kernel.best_row(moved, tie_key[order], 1)
     assert order[other] == row

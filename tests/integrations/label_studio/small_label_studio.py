@@ -1,0 +1,199 @@
+"""Label Studio in memory: what our client asks of one project, and how it picks the next task.
+
+The real one is met in the end-to-end tests; this one can lose, double and shuffle its webhooks.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from al_server.models import Label
+from integrations.label_studio.answers import result_of
+from integrations.label_studio.client import Client, LabelStudioDown
+from integrations.label_studio.config_parser import parse_config
+
+FIRST_TASK = 101
+
+
+class SmallLabelStudio:
+    """One project.
+
+    Attributes
+    ----------
+    news : webhooks not yet delivered
+    is_down : whether the API answers at all
+    """
+
+    def __init__(self, config: str, texts: list[str], *, overlap: int = 1) -> None:
+        self.config = config
+        self.settings: dict[str, Any] = {
+            "sampling": "Sequential sampling",
+            "model_version": "",
+            "show_collab_predictions": True,
+            "maximum_annotations": overlap,
+        }
+        self.news: list[dict[str, Any]] = []
+        self.is_down = False
+        self._tasks: dict[int, dict[str, Any]] = {}
+        self._annotations: dict[int, dict[str, Any]] = {}
+        self._predictions: dict[int, dict[str, Any]] = {}
+        self._next_id = 1
+        self._clock = datetime(2026, 1, 1, tzinfo=UTC)
+        for text in texts:
+            self.add_task(text)
+        self.news.clear()
+
+    # -- what people do ------------------------------------------------------------------------
+
+    def add_task(self, text: str) -> int:
+        number = FIRST_TASK + len(self._tasks)
+        self._tasks[number] = {"id": number, "data": {"text": text}, "updated_at": self._now()}
+        self.news.append({"action": "TASKS_CREATED", "tasks": [{"id": number}]})
+        return number
+
+    def delete_task(self, task: int) -> None:
+        self._tasks[task]["gone"] = True
+        for one in [a["id"] for a in self._annotations.values() if a["task"] == task]:
+            del self._annotations[one]
+        for one in [p["id"] for p in self._predictions.values() if p["task"] == task]:
+            del self._predictions[one]
+        self.news.append({"action": "TASKS_DELETED", "tasks": [{"id": task}]})
+
+    def annotate(self, task: int, label: Label | None, *, user: int = 1) -> int:
+        """Answer, or skip; return the annotation."""
+        number, now = self._number(), self._now()
+        self._annotations[number] = {
+            "id": number,
+            "task": task,
+            "completed_by": user,
+            "result": result_of(label, parse_config(self.config)),
+            "was_cancelled": label is None,
+            "created_at": now,
+            "updated_at": now,
+            "lead_time": 1.5,
+        }
+        self._tell("ANNOTATION_CREATED", number)
+        return number
+
+    def change(self, annotation: int, label: Label) -> None:
+        self._annotations[annotation] |= {
+            "result": result_of(label, parse_config(self.config)),
+            "was_cancelled": False,
+            "updated_at": self._now(),
+        }
+        self._tell("ANNOTATION_UPDATED", annotation)
+
+    def erase(self, annotation: int) -> None:
+        task = self._annotations.pop(annotation)["task"]
+        self._tasks[task]["updated_at"] = self._now()
+        self.news.append({"action": "ANNOTATIONS_DELETED", "annotations": [{"id": annotation}]})
+
+    def _tell(self, action: str, annotation: int) -> None:
+        told = dict(self._annotations[annotation])
+        self._tasks[told["task"]]["updated_at"] = told["updated_at"]
+        task = {"id": told["task"], "total_predictions": 1}
+        self.news.append({"action": action, "annotation": told, "task": task})
+
+    def next_task(self, *, user: int = 1) -> int | None:
+        """Return what "Label All Tasks" shows: the lowest score, if any, of our version."""
+        done = {a["task"] for a in self._annotations.values() if a["completed_by"] == user}
+        done |= {a["task"] for a in self._annotations.values() if not a["was_cancelled"]}
+        rows = [
+            p
+            for p in self._predictions.values()
+            if p["model_version"] == self.settings["model_version"] and p["task"] not in done
+        ]
+        return min(rows, key=lambda p: p["score"])["task"] if rows else None
+
+    def annotations(self) -> dict[tuple[str, str], Any]:
+        return {
+            (str(a["task"]), f"ls:{a['completed_by']}"): a for a in self._annotations.values()
+        }
+
+    def queued(self) -> list[int]:
+        rows = [p for p in self._predictions.values() if p["model_version"] == "al-queue"]
+        return [p["task"] for p in sorted(rows, key=lambda p: p["score"])]
+
+    def tasks(self) -> list[dict[str, Any]]:
+        return [task for task in self._tasks.values() if "gone" not in task]
+
+    def prediction_of(self, task: int) -> dict[str, Any]:
+        return next(p for p in self._predictions.values() if p["task"] == task)
+
+    def _number(self) -> int:
+        self._next_id += 1
+        return self._next_id
+
+    def _now(self) -> str:
+        self._clock += timedelta(seconds=60)
+        return self._clock.isoformat().replace("+00:00", "Z")
+
+    # -- what our client asks ------------------------------------------------------------------
+
+    def client(self) -> "SmallClient":
+        return SmallClient(self)
+
+
+class SmallClient(Client):
+    """Our client, its wire cut: answers come from a small Label Studio."""
+
+    def __init__(self, theirs: SmallLabelStudio) -> None:
+        super().__init__("http://ls", "token")
+        self._theirs = theirs
+
+    def _there(self) -> SmallLabelStudio:
+        if self._theirs.is_down:
+            raise LabelStudioDown("Label Studio is down", "start it")
+        return self._theirs
+
+    def n_users(self) -> int:
+        self._there()
+        return 1
+
+    def project(self, project: int) -> dict[str, Any]:
+        theirs = self._there()
+        skipped = sum(a["was_cancelled"] for a in theirs._annotations.values())
+        return {
+            **theirs.settings,
+            "label_config": theirs.config,
+            "task_number": len(theirs.tasks()),
+            "total_annotations_number": len(theirs._annotations) - skipped,
+            "skipped_annotations_number": skipped,
+        }
+
+    def update_project(self, project: int, changes: Mapping[str, Any]) -> dict[str, Any]:
+        self._there().settings |= dict(changes)
+        return self.project(project)
+
+    def tasks(self, project: int, *, after: int = 0) -> Iterator[dict[str, Any]]:
+        return iter([task for task in self._there().tasks() if task["id"] > after])
+
+    def task_ids(self, project: int) -> Iterator[int]:
+        return iter([task["id"] for task in self._there().tasks()])
+
+    def annotated(self, project: int, *, since: str | None = None) -> Iterator[dict[str, Any]]:
+        theirs = self._there()
+        found = []
+        for task in theirs.tasks():
+            answers = [dict(a) for a in theirs._annotations.values() if a["task"] == task["id"]]
+            if (since is None and answers) or (since is not None and task["updated_at"] > since):
+                found.append({**task, "annotations": answers})
+        return iter(found)
+
+    def predictions(self, project: int, model_version: str) -> Iterator[dict[str, Any]]:
+        return iter([dict(row) for row in self._there()._predictions.values()])
+
+    def predictions_of(self, task: int) -> list[dict[str, Any]]:
+        return [dict(p) for p in self._there()._predictions.values() if p["task"] == task]
+
+    def add_prediction(self, prediction: Mapping[str, Any]) -> int:
+        theirs = self._there()
+        number = theirs._number()
+        theirs._predictions[number] = {**prediction, "id": number}
+        return number
+
+    def change_prediction(self, prediction: int, changes: Mapping[str, Any]) -> None:
+        self._there()._predictions[prediction] |= dict(changes)
+
+    def drop_prediction(self, prediction: int) -> None:
+        self._there()._predictions.pop(prediction, None)
