@@ -74,6 +74,7 @@ $(RUN_STAMP): $(BIN)/python
 	@echo "installing requirements.txt; the first time this takes minutes"
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps -e .
+	$(BIN)/python -m al_server.warm_up
 	@rm -f .venv/installed-* && touch $@
 
 # after the first: two pips at once in one environment would get into each other's way

@@ -22,6 +22,7 @@ from al_server.sources.paths import resolve
 from al_server.store.catalog import Catalog, StoredCampaign
 from al_server.store.database import open_database, sqlite_url
 from al_server.store.event_log import EventLog
+from al_server.warm_up import warm_up
 
 _log = logging.getLogger(__name__)
 
@@ -78,9 +79,13 @@ class CampaignRegistry:
 
     # -- finding -------------------------------------------------------------------------------
 
+    def names(self) -> list[str]:
+        """Return the names of all campaigns, oldest first; opens none of them."""
+        return list(self._stored)
+
     def infos(self) -> list[CampaignInfo]:
         """Return all campaigns, oldest first."""
-        return [self.info(name) for name in list(self._stored)]
+        return [self.info(name) for name in self.names()]
 
     def info(self, name: str) -> CampaignInfo:
         """Return a campaign in whatever state.
@@ -145,6 +150,7 @@ class CampaignRegistry:
         return PoolFiles(self._folder.path / "campaigns" / str(stored.id))
 
     def _open_all(self) -> None:
+        warm_up()
         for stored in list(self._stored.values()):
             if self._stopping.is_set():
                 return
@@ -223,6 +229,8 @@ class CampaignRegistry:
         files = self._files(stored)
         intake = Intake(stored.spec, files, self._workplace(work))
         intake.prepare(stored, EventLog(self._engine, stored.id))
+        work.message = "compiling the kernels; only the first start takes this long"
+        warm_up()
         self._campaign(self._reload(name))
 
     def _add_samples(self, campaign: Campaign, source: Source) -> "Future[None]":

@@ -34,8 +34,8 @@ def make(registry: "CampaignRegistry", data: Path) -> bool:
     The images to label lie in one folder, their names say nothing of the digit; `N_HOLDOUT` others
     lie in a folder a class, for the curve on the progress page.
     """
-    if found := registry.infos():
-        return NAME in {info.name for info in found}
+    if names := registry.names():
+        return NAME in names
     folder = _folder(data)
     write_digits(folder)
     log.info("demonstration: %s", folder)

@@ -39,6 +39,9 @@ def answer_events(answers: Sequence[AnswerIn], names: Names, ledger: Ledger) -> 
         else:
             stands = earlier is not None and _repeats(label, earlier, n_classes=len(names.classes))
         if stands:
+            if answer.key is not None:
+                # nothing changes, but a late repeat of this key must not count after an undo
+                events.append(Event(kind="repeat", key=answer.key))
             continue
         standing[person] = label
         events.append(

@@ -62,6 +62,8 @@ def serve(**arguments: Any) -> None:
     folder. The token has no option, because other users can see a command line: set AL_TOKEN.
     """
     given = {key: value for key, value in arguments.items() if value not in (None, ())}
+    # it warns of every request that waits for a thread, which is what the queue is for
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     for ours in ("al_server", "embeddings"):
         logging.getLogger(ours).setLevel(logging.INFO)

@@ -12,7 +12,16 @@ from al_server.store.database import writing
 from al_server.store.tables import events, samples
 
 Kind = Literal[
-    "samples", "classes", "lease", "expire", "label", "skip", "undo", "predictions", "retire"
+    "samples",
+    "classes",
+    "lease",
+    "expire",
+    "label",
+    "skip",
+    "undo",
+    "repeat",
+    "predictions",
+    "retire",
 ]
 StoredLabel = int | list[int] | None
 
@@ -23,7 +32,8 @@ class Event:
 
     Attributes
     ----------
-    kind : samples | classes | lease | expire | label | skip | undo | predictions | retire
+    kind : samples | classes | lease | expire | label | skip | undo | predictions | retire, and
+        repeat: an answer that stood already, sent again under another key
     row : the sample it is about, or None
     annotator : who; None for a label that came with the source
     label : class index; in multi-label campaigns a list of them

@@ -26,7 +26,7 @@ def test_an_answer_given_twice_is_recorded_once(make_toy: MakeToy) -> None:
     say(loop, "s1", "ash")
     seq = loop.seq
     say(loop, "s1", "ash")
-    loop.record([answer("s1", "ash"), answer("s1", "ash", key="k")])
+    loop.record([answer("s1", "ash"), answer("s1", "ash")])
     assert loop.seq == seq
     say(loop, "s2", None)
     seq = loop.seq
@@ -44,6 +44,19 @@ def test_a_key_counts_once_within_a_request_and_across_restarts(make_toy: MakeTo
         seq = either.seq
         either.record([answer("s1", "ash", key="k")])
         assert either.seq == seq, "a late repetition does not bring back what was undone"
+
+
+def test_a_late_repetition_of_any_key_does_not_bring_back_what_was_undone(
+    make_toy: MakeToy,
+) -> None:
+    toy = make_toy(5)
+    loop = toy.open()
+    for key in ("first", "second"):
+        loop.record([answer("s1", "ash", key=key)])
+    undo(loop, "s1")
+    for either in (loop, toy.open()):
+        either.record([answer("s1", "ash", key="second")])
+        assert label_of(either, "s1") is None
 
 
 def test_several_answers_in_one_request_are_taken_in_order(make_toy: MakeToy) -> None:
