@@ -4,7 +4,8 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from al_server import plugins
@@ -63,7 +64,10 @@ class CampaignRegistry:
         self._stored = {stored.name: stored for stored in self._catalog.all()}
         self._campaigns: dict[str, Campaign] = {}
         self._work: dict[str, _Work] = {}
-        self._opener = threading.Thread(target=self._open_all, name="opener", daemon=True)
+        self._unopened: dict[str, str] = {}  # campaigns that cannot be opened, and why
+        self._opener = threading.Thread(
+            target=self._open_all, args=(list(self._stored.values()),), name="opener", daemon=True
+        )
         self._opener.start()
 
     def close(self) -> None:
@@ -97,7 +101,10 @@ class CampaignRegistry:
         """
         stored = self._find(name)
         if stored.state == "ready":
-            return self._campaign(stored).info()
+            try:
+                return self._campaign(stored).info()
+            except NotReady as error:
+                stored = replace(stored, state="failed", error=error.message)
         return _unready_info(stored, self._work.get(name, _Work()))
 
     def campaign(self, name: str) -> Campaign:
@@ -124,7 +131,7 @@ class CampaignRegistry:
     def is_ready(self) -> bool:
         """Tell whether all campaigns that can be open are open."""
         ready = [name for name, stored in self._stored.items() if stored.state == "ready"]
-        return all(name in self._campaigns for name in ready)
+        return all(name in self._campaigns or name in self._unopened for name in ready)
 
     def _find(self, name: str) -> StoredCampaign:
         stored = self._stored.get(name)
@@ -138,26 +145,40 @@ class CampaignRegistry:
     def _campaign(self, stored: StoredCampaign) -> Campaign:
         with self._lock:
             if stored.name not in self._campaigns:
-                self._campaigns[stored.name] = open_campaign(
+                self._campaigns[stored.name] = self._open(stored)
+            return self._campaigns[stored.name]
+
+    def _open(self, stored: StoredCampaign) -> Campaign:
+        if stored.name not in self._unopened:
+            try:
+                return open_campaign(
                     stored,
                     engine=self._engine,
                     files=self._files(stored),
                     take_in=self._add_samples,
                 )
-            return self._campaigns[stored.name]
+            except Exception as error:
+                # a lost file, say: the other campaigns must open all the same
+                _log.exception("campaign %s cannot be opened", stored.name)
+                self._unopened[stored.name] = f"{type(error).__name__}: {error}"
+        raise NotReady(
+            f"campaign {stored.name!r} cannot be opened: {self._unopened[stored.name]}",
+            "bring back what is missing in the data folder, then restart the server",
+        )
 
     def _files(self, stored: StoredCampaign) -> PoolFiles:
         return PoolFiles(self._folder.path / "campaigns" / str(stored.id))
 
-    def _open_all(self) -> None:
+    def _open_all(self, stored_before: list[StoredCampaign]) -> None:
         warm_up()
-        for stored in list(self._stored.values()):
+        for stored in stored_before:
             if self._stopping.is_set():
                 return
             if stored.state == "preparing":
                 self._in_background(stored.name, self._prepare)
             elif stored.state == "ready":
-                self._campaign(stored)
+                with suppress(NotReady):
+                    self._campaign(stored)
 
     # -- making --------------------------------------------------------------------------------
 

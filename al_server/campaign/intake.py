@@ -4,6 +4,7 @@ Runs in the background. A run that was killed goes on at the next start: vectors
 the pool is entered in one transaction at the very end.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from al_server.sources.read import read_source
 from al_server.store.catalog import Prepared, StoredCampaign, state_change
 from al_server.store.event_log import Event, EventLog, NewSample
 
+_log = logging.getLogger(__name__)
 # shares of the progress bar at which a step ends
 _READ, _EMBEDDED, _HELD_OUT = 0.02, 0.8, 0.85
 
@@ -224,7 +226,11 @@ class Addition:
             embeddings=self._files.embeddings(n_before + len(fresh), n_features),
             keys=keys,
         )
-        self._files.save_neighbors(loop.pool.neighbors)
+        try:
+            self._files.save_neighbors(loop.pool.neighbors)
+        except OSError as error:
+            # the samples are in; the neighbours will be looked for again at the next start
+            _log.warning("neighbours of %s were not kept: %s", loop.spec.name, error)
         return len(fresh)
 
 

@@ -5,7 +5,8 @@ Not thread-safe: the campaign's writer thread owns it. A test or a benchmark may
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,6 +90,7 @@ class Loop:
         self._ready: Picks | None = None
         self._tried = -1  # the event after which the strategy could not choose
         self._no_wake_before = 0.0
+        self._broken: Exception | None = None
         self.snapshot = self._take_snapshot()
 
     # -- what people do ------------------------------------------------------------------------
@@ -202,12 +204,16 @@ class Loop:
 
     def has_backlog(self) -> bool:
         """Tell whether the arrays or the next pick are behind the log."""
+        if self._broken is not None:
+            return True
         newest = self._log.last_seq
         ready = self._ready is not None and self._ready.seq == newest
         return bool(self._changed_rows) or not (ready or self._tried == newest)
 
     def work_off_one(self) -> None:
         """Bring one sample into the arrays, or, when all are in, make the next pick ready."""
+        if self._broken is not None:
+            raise RuntimeError("the arrays do not hold all that the log holds") from self._broken
         if not self._changed_rows:
             self._make_ready()
             return
@@ -256,8 +262,9 @@ class Loop:
         """Append classes."""
         self.catch_up()
         self.commit([Event("classes", data={"names": list(names)})])
-        self.names.add_classes(names)
-        self.pool.add_classes(len(self.names.classes))
+        with self._all_or_stop():
+            self.names.add_classes(names)
+            self.pool.add_classes(len(self.names.classes))
 
     def add_samples(
         self,
@@ -271,15 +278,26 @@ class Loop:
         """Append samples; `embeddings` and `keys` hold the old ones and the new."""
         self.catch_up()
         stored = self._log.append(events, new_samples=new, together_with=together_with)
-        self.names.add_samples([sample.sample_id for sample in new])
-        self.pool.add_samples(embeddings, keys)
-        self._take_in(stored)
+        with self._all_or_stop():
+            self.names.add_samples([sample.sample_id for sample in new])
+            self.pool.add_samples(embeddings, keys)
+            self._take_in(stored)
 
     def set_predictions(self, file: str | None, probabilities: NDArray[np.float32] | None) -> None:
         """Let uncertainty come from a model of the user's own, kept in `file`; None ends that."""
         self.catch_up()
         self.commit([Event("predictions", data={"file": file})])
-        self.pool.set_own_predictions(probabilities)
+        with self._all_or_stop():
+            self.pool.set_own_predictions(probabilities)
+
+    @contextmanager
+    def _all_or_stop(self) -> Iterator[None]:
+        """Stop the campaign where only half of what the log holds has reached the arrays."""
+        try:
+            yield
+        except Exception as error:
+            self._broken = error
+            raise
 
     @property
     def seq(self) -> int:

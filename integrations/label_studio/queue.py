@@ -98,7 +98,7 @@ class Queue:
 
         Not at the first task that is opened: its answer brings a pick that knows more.
         """
-        return self.n_unserved() < self.target - MARGIN // 2
+        return self.n_unserved() <= self.target - MARGIN // 2
 
     # -- while annotators wait -----------------------------------------------------------------
 

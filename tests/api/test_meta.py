@@ -29,6 +29,9 @@ PROMISED = {
     "/api/v1/campaigns/{name}/samples/{sample_id}/similar": {"get"},
     "/api/v1/campaigns/{name}/predictions": {"put", "delete"},
     "/api/v1/campaigns/{name}/export": {"get"},
+    "/api/v1/integrations/label-studio/connections": {"get", "post"},
+    "/api/v1/integrations/label-studio/connections/{name}": {"get", "delete"},
+    "/api/v1/integrations/label-studio/connections/{name}/reconcile": {"post"},
 }
 
 

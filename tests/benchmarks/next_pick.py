@@ -172,6 +172,7 @@ def naive_pick(loop: Loop, k: int) -> float:
     index = hnswlib.Index(space="ip", dim=view.embeddings.shape[1])
     index.init_index(max_elements=len(labeled) + 1, M=16, ef_construction=200)
     index.add_items(view.embeddings[labeled], labeled)
+    index.set_ef(50)  # as in hnswlib's own README, like M and ef_construction
     started = time.perf_counter()
     rows, distances = index.knn_query(view.embeddings, k=k)
     weights = np.exp(-2 * distances / loop.pool.votes.settings.width)

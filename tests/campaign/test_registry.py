@@ -371,3 +371,21 @@ def test_two_servers_cannot_work_on_one_folder(open_: Open) -> None:
         open_()
     registry.close()
     open_()
+
+
+def test_a_campaign_whose_files_are_lost_does_not_keep_the_others_closed(
+    open_: Open, tmp_path: Path
+) -> None:
+    registry = open_()
+    for name in ("lost", "sound"):
+        registry.create(spec(name, vectors(tmp_path, "v.npz")))
+        assert settled(registry, name).state == "ready"
+    registry.close()
+    (tmp_path / "data" / "campaigns" / "1" / "embeddings.f32").unlink()
+    again = open_()
+    wait_for(again.is_ready)
+    assert [info.state for info in again.infos()] == ["failed", "ready"]
+    assert "embeddings.f32" in (again.info("lost").error or "")
+    with pytest.raises(NotReady, match="lost"):
+        again.campaign("lost")
+    again.campaign("sound").record_labels([AnswerIn(sample_id="0", label="ash")])

@@ -106,9 +106,9 @@ class SmallLabelStudio:
         return min(rows, key=lambda p: p["score"])["task"] if rows else None
 
     def annotations(self) -> dict[tuple[str, str], Any]:
-        return {
-            (str(a["task"]), f"ls:{a['completed_by']}"): a for a in self._annotations.values()
-        }
+        """Return what each user says about each task: what was changed last."""
+        in_time = sorted(self._annotations.values(), key=lambda a: a["updated_at"])
+        return {(str(a["task"]), f"ls:{a['completed_by']}"): a for a in in_time}
 
     def queued(self) -> list[int]:
         rows = [p for p in self._predictions.values() if p["model_version"] == "al-queue"]
