@@ -1,4 +1,5 @@
 # make run    serve http://127.0.0.1:9090, with a demonstration where there is no campaign yet
+# make run-label-studio  Label Studio beside the server, with a project connected to it
 # make test   everything: ruff, mypy, all tests
 # make check  the fast part of it, under two minutes
 # make clean  remove what make has made; the data folder stays
@@ -9,6 +10,9 @@ BIN := .venv/bin
 # named by content: a fresh checkout changes times, but installs nothing again
 RUN_STAMP := .venv/installed-$(shell cat requirements.txt pyproject.toml | cksum | cut -d ' ' -f 1)
 DEV_STAMP := .venv/installed-dev-$(shell cat requirements*.txt pyproject.toml | cksum | cut -d ' ' -f 1)
+
+LABEL_STUDIO := .venv-label-studio
+LABEL_STUDIO_STAMP := $(LABEL_STUDIO)/installed-$(shell cksum < requirements-label-studio.txt | cut -d ' ' -f 1)
 
 # a Python prints here what it lacks for making the environment, one line, or nothing
 define WHAT_IS_MISSING
@@ -27,7 +31,7 @@ elif not os.path.exists(header):
 endef
 export WHAT_IS_MISSING
 
-.PHONY: help run test check lint clean
+.PHONY: help run run-label-studio label-studio test check lint clean
 .DELETE_ON_ERROR:
 
 help:
@@ -36,7 +40,12 @@ help:
 run: $(RUN_STAMP)
 	@exec $(BIN)/al-server serve --demo
 
-test: lint
+run-label-studio: $(RUN_STAMP) $(LABEL_STUDIO_STAMP)
+	@exec $(BIN)/python -m integrations.label_studio.demo
+
+label-studio: $(LABEL_STUDIO_STAMP)
+
+test: lint $(LABEL_STUDIO_STAMP)
 	$(BIN)/python -m pytest
 
 check: lint
@@ -48,7 +57,7 @@ lint: $(DEV_STAMP)
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv $(LABEL_STUDIO) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -81,3 +90,10 @@ $(RUN_STAMP): $(BIN)/python
 $(DEV_STAMP): $(RUN_STAMP)
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt
 	@rm -f .venv/installed-dev-* && touch $@
+
+# tests meet a real Label Studio, too
+$(LABEL_STUDIO_STAMP): $(BIN)/python
+	@echo "installing Label Studio into $(LABEL_STUDIO); the first time this takes minutes"
+	test -x $(LABEL_STUDIO)/bin/python || $(BIN)/python -m venv $(LABEL_STUDIO)
+	$(LABEL_STUDIO)/bin/python -m pip install --disable-pip-version-check -q -r requirements-label-studio.txt
+	@rm -f $(LABEL_STUDIO)/installed-* && touch $@

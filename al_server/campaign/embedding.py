@@ -81,7 +81,8 @@ def embed_listing(
 ) -> Listing:
     """Return the listing with unit vectors, without the samples that could not be embedded."""
     if listing.vectors is not None:
-        return replace(listing, vectors=unit_rows(listing.vectors))
+        # a listing's vectors are its own; a large pool is not held twice
+        return replace(listing, vectors=unit_rows(listing.vectors, out=listing.vectors))
     from embeddings.cache import VectorCache
     from embeddings.embedder import embed_all
 

@@ -36,8 +36,9 @@ def pool_neighbors(
     progress : called with the share done, in [0, 1]
     """
     n_samples, n_features = embeddings.shape
-    lists = NearestLists(n_samples, n_watched=N_NEIGHBORS, n_spare=0)
-    if float(n_samples) ** 2 * n_features <= EXACT_WORK:
+    exact = float(n_samples) ** 2 * n_features <= EXACT_WORK
+    lists = NearestLists(n_samples if exact else 0, n_watched=N_NEIGHBORS, n_spare=0)
+    if exact:
         everyone = np.arange(n_samples)
         for start in range(0, n_samples, _BLOCK):
             block = everyone[start : start + _BLOCK]

@@ -17,9 +17,14 @@ _BLOCK = 65_536
 _log = logging.getLogger(__name__)
 
 
-def unit_rows(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Scale rows to length one. Each row by itself, so the bits do not depend on its company."""
-    result = np.empty(vectors.shape, dtype=np.float32)
+def unit_rows(
+    vectors: NDArray[np.floating], *, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Scale rows to length one, in place with `out=vectors`.
+
+    Each row by itself, so that the bits do not depend on its company.
+    """
+    result = np.empty(vectors.shape, dtype=np.float32) if out is None else out
     for start in range(0, len(vectors), _BLOCK):
         block = vectors[start : start + _BLOCK].astype(np.float64)
         block /= np.abs(block).max(axis=1, keepdims=True)  # so that squares cannot overflow

@@ -80,7 +80,8 @@ def make_blueprint(doors: Doors) -> Blueprint:
     def predict() -> Response:
         """Predict the tasks of the body."""
         link = caller()
-        tasks = body().get("tasks") or []
+        sent = body().get("tasks")
+        tasks = [one for one in sent if isinstance(one, dict)] if isinstance(sent, list) else []
         nothing = [{"result": [], "score": 0.0} for _ in tasks]
         results = nothing if link is None else safely(lambda link: link.predict(tasks), nothing)
         return answer_json({"results": results})

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -65,7 +66,12 @@ class Client:
 
     def whoami(self) -> dict[str, Any]:
         """Return the user that the token belongs to."""
-        return self._dict("GET", "api/current-user/whoami")
+        try:
+            return self._dict("GET", "api/current-user/whoami")
+        except LabelStudioRefused as refused:
+            if refused.http_status == 404:
+                raise _stranger(self.url) from refused
+            raise
 
     def n_users(self) -> int:
         """Count the users that may annotate."""
@@ -78,6 +84,20 @@ class Client:
     def update_project(self, project: int, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Change settings of a project."""
         return self._dict("PATCH", f"api/projects/{project}", body=changes)
+
+    def make_project(self, title: str, label_config: str) -> int:
+        """Make a project; return its number."""
+        body = {"title": title, "label_config": label_config}
+        return int(self._dict("POST", "api/projects", body=body)["id"])
+
+    def serve_files(self, project: int, folder: Path) -> None:
+        """Let the tasks of a project show the pictures of a folder on Label Studio's machine."""
+        body = {"project": project, "path": str(folder), "title": folder.name}
+        self._ask("POST", "api/storages/localfiles", body={**body, "use_blob_urls": True})
+
+    def import_tasks(self, project: int, data: Sequence[Mapping[str, Any]]) -> None:
+        """Add tasks, each given by its data."""
+        self._ask("POST", f"api/projects/{project}/import", body=data, timeout_s=BULK_S)
 
     # -- tasks ---------------------------------------------------------------------------------
 
@@ -226,7 +246,7 @@ class Client:
             wire = httpx.Client(timeout=USUAL_S, trust_env=not _is_here(self.url))
             # its typed calls refuse what other editions answer, and cost seconds for 10,000 tasks
             make: Any = LabelStudio  # its constructor carries no types
-            sdk = make(base_url=self.url, api_key=self._token, httpx_client=wire)
+            sdk = make(base_url=f"{self.url}/", api_key=self._token, httpx_client=wire)
             self._sdk_client = sdk._client_wrapper
         return self._sdk_client
 

@@ -77,7 +77,7 @@ def connect(server: str, as_json: bool, token: str | None, **options: Any) -> No
     body = {key: value for key, value in options.items() if value is not None}
     with Connection(server) as ours:
         answer = ours.post(PATH, {**body, "token": token})
-        info = _wait(ours, ConnectionInfo.model_validate(answer))
+        info = wait_until_connected(ours, ConnectionInfo.model_validate(answer))
     if as_json:
         print_json(info)
         return
@@ -86,9 +86,16 @@ def connect(server: str, as_json: bool, token: str | None, **options: Any) -> No
     click.echo(f"annotators open {info.label_at} and click `Label All Tasks`")
 
 
-def _wait(server: Connection, info: ConnectionInfo) -> ConnectionInfo:
+def wait_until_connected(server: Connection, info: ConnectionInfo) -> ConnectionInfo:
+    """Show how far connecting is until it is done.
+
+    Raises
+    ------
+    NotReady
+        If it failed.
+    """
     with bar(info.campaign, unit="%", total=100) as shown:
-        while info.state == "connecting":
+        while info.state in ("connecting", "waiting"):
             time.sleep(POLL_S)
             info = ConnectionInfo.model_validate(server.get(_path(info.campaign)))
             shown.set_description_str(info.message or info.campaign, refresh=False)

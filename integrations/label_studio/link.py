@@ -255,9 +255,7 @@ class Link:
         self.bring_new_tasks()
         since = self.sync.clock
         tasks = list(self.client.annotated(self.record.project))
-        n_differing = self.sync.listed(tasks, since=since)
-        if self.reconciled_at is not None:
-            self.n_missed += n_differing
+        self.n_missed += self.sync.listed(tasks, since=since)
         self._move_watermark(tasks)
         self.queue.n_annotators = self.client.n_users()
         self.queue.renew()

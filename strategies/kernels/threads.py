@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 
 from numba import get_num_threads, set_num_threads
 
 STEPS_PER_THREAD = 2**18
 """Elementary steps (a multiplication, a comparison) below which another thread does not pay; on a
 busy machine, where a thread may have to wait for its turn, it would cost much more."""
+
+# two campaigns at once would only fight for the cores, and where numba finds no OpenMP its own
+# thread layer aborts the process
+_one_at_a_time = RLock()
 
 
 @contextmanager
@@ -16,10 +21,11 @@ def threads_for(n_steps: int) -> Iterator[int]:
 
     What a kernel computes never depends on the number of threads.
     """
-    available = get_num_threads()
-    n_threads = max(1, min(available, n_steps // STEPS_PER_THREAD))
-    set_num_threads(n_threads)
-    try:
-        yield n_threads
-    finally:
-        set_num_threads(available)
+    with _one_at_a_time:
+        available = get_num_threads()
+        n_threads = max(1, min(available, n_steps // STEPS_PER_THREAD))
+        set_num_threads(n_threads)
+        try:
+            yield n_threads
+        finally:
+            set_num_threads(available)

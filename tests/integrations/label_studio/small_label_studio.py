@@ -9,7 +9,7 @@ from typing import Any
 
 from al_server.models import Label
 from integrations.label_studio.answers import result_of
-from integrations.label_studio.client import Client, LabelStudioDown
+from integrations.label_studio.client import Client, LabelStudioDown, LabelStudioRefused
 from integrations.label_studio.config_parser import parse_config
 
 FIRST_TASK = 101
@@ -34,6 +34,9 @@ class SmallLabelStudio:
         }
         self.news: list[dict[str, Any]] = []
         self.is_down = False
+        self.refuses_backends = False
+        self.webhooks: dict[int, dict[str, Any]] = {}
+        self.backends: dict[int, dict[str, Any]] = {}
         self._tasks: dict[int, dict[str, Any]] = {}
         self._annotations: dict[int, dict[str, Any]] = {}
         self._predictions: dict[int, dict[str, Any]] = {}
@@ -197,3 +200,44 @@ class SmallClient(Client):
 
     def drop_prediction(self, prediction: int) -> None:
         self._there()._predictions.pop(prediction, None)
+
+    # -- connecting ----------------------------------------------------------------------------
+
+    def whoami(self) -> dict[str, Any]:
+        self._there()
+        return {"id": 1}
+
+    def webhooks(self, project: int) -> list[dict[str, Any]]:
+        return list(self._there().webhooks.values())
+
+    def backends(self, project: int) -> list[dict[str, Any]]:
+        return list(self._there().backends.values())
+
+    def add_webhook(self, webhook: Mapping[str, Any]) -> int:
+        theirs = self._there()
+        number = theirs._number()
+        theirs.webhooks[number] = {**webhook, "id": number}
+        return number
+
+    def add_backend(self, backend: Mapping[str, Any]) -> int:
+        theirs = self._there()
+        if theirs.refuses_backends:
+            raise LabelStudioRefused("reserved network address", http_status=403)
+        number = theirs._number()
+        theirs.backends[number] = {**backend, "id": number}
+        return number
+
+    def drop_webhook(self, webhook: int) -> None:
+        self._there().webhooks.pop(webhook, None)
+
+    def drop_backend(self, backend: int) -> None:
+        self._there().backends.pop(backend, None)
+
+    def model_versions(self, project: int) -> list[str]:
+        return list({p["model_version"] for p in self._there()._predictions.values()})
+
+    def drop_version(self, project: int, model_version: str) -> None:
+        rows = self._there()._predictions
+        for one in [key for key, p in rows.items() if p["model_version"] == model_version]:
+            del rows[one]
+        self._theirs.settings["model_version"] = None  # as the real one does

@@ -31,9 +31,7 @@ def test_captured_annotations_are_read(name: str, label: str | None) -> None:
     assert annotation.lead_time_s == raw["lead_time"]
 
 
-@pytest.mark.parametrize(
-    ("control", "label"), [("multi", ["red", "b"]), ("tax", ["Animal > Cat"])]
-)
+@pytest.mark.parametrize(("control", "label"), [("multi", ["red", "b"]), ("tax", ["Animal > Cat"])])
 def test_of_an_annotation_of_several_controls_one_is_read(control: str, label: list[str]) -> None:
     raw = capture("webhook_ANNOTATION_CREATED_multi_taxonomy_rectangle")["annotation"]
     assert read_annotation(raw, parse_config(RICH, control=control)).label == label
@@ -44,7 +42,9 @@ def test_the_second_annotator_is_somebody_else() -> None:
     assert read_annotation(raw, parse_config(RICH, control="multi")).annotator == "ls:3"
 
 
-@pytest.mark.parametrize("control", [SIMPLE, *(parse_config(RICH, control=c) for c in ("multi", "tax"))])
+@pytest.mark.parametrize(
+    "control", [SIMPLE, *(parse_config(RICH, control=c) for c in ("multi", "tax"))]
+)
 def test_what_is_pre_selected_reads_back_as_the_same_label(control: object) -> None:
     assert isinstance(control, type(SIMPLE))
     label = list(control.classes[:2]) if control.multi else control.classes[0]

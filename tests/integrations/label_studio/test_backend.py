@@ -99,7 +99,8 @@ def test_the_creators_token_in_a_setup_is_in_no_log(
 
 
 @pytest.mark.parametrize(
-    "name", ["predict_request_single", "predict_request_batch30", "predict_request_interactive_context"]
+    "name",
+    ["predict_request_single", "predict_request_batch30", "predict_request_interactive_context"],
 )
 def test_captured_predicts_get_one_result_a_task(
     client: FlaskClient, link: Link, name: str
@@ -122,9 +123,7 @@ def test_every_captured_webhook_is_taken_without_a_word(
     assert not [one for one in caplog.records if one.exc_info]
 
 
-def test_a_captured_annotation_of_our_task_becomes_a_label(
-    client: FlaskClient, link: Link
-) -> None:
+def test_a_captured_annotation_of_our_task_becomes_a_label(client: FlaskClient, link: Link) -> None:
     # task 101 of the capture is a task of ours
     call(
         client,
@@ -139,7 +138,8 @@ def test_a_captured_annotation_of_our_task_becomes_a_label(
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b'{"action": 7}', b'{"action": "ANNOTATION_CREATED"}', b"null"]
+    "body",
+    [b"", b"{", b"[]", b'{"action": 7}', b'{"action": "ANNOTATION_CREATED"}', b'{"tasks": 5}'],
 )
 @pytest.mark.parametrize("path", ["/webhook", "/predict", "/setup"])
 def test_nonsense_from_a_known_project_never_fails(
@@ -154,9 +154,7 @@ def test_nonsense_from_a_known_project_never_fails(
     assert answer.status_code == 200
 
 
-def test_while_the_campaign_is_not_open_answers_are_empty_but_right(
-    app: Flask, link: Link
-) -> None:
+def test_while_the_campaign_is_not_open_answers_are_empty_but_right(app: Flask, link: Link) -> None:
     of(app)._places[link.record.campaign].link = None
     client, who = app.test_client(), (link.record.campaign, "s")
     body = capture("predict_request_batch30")

@@ -256,7 +256,9 @@ def test_predictions_made_into_annotations_come_as_a_list(
 def test_a_class_that_the_config_gained_is_gained_here(
     link: Link, theirs: SmallLabelStudio
 ) -> None:
-    theirs.config = CONFIG.replace('<Choice value="cat"/>', '<Choice value="ox"/><Choice value="cat"/>')
+    theirs.config = CONFIG.replace(
+        '<Choice value="cat"/>', '<Choice value="ox"/><Choice value="cat"/>'
+    )
     theirs.annotate(104, "ox")
     deliver(theirs, link)
     assert link.campaign.info().classes == ["cat", "dog", "bird", "ox"]
