@@ -145,11 +145,13 @@ def _token(settings: Settings) -> str | None:
     if settings.token is not None or is_loopback(settings.host):
         return settings.token
     file = settings.data / TOKEN_NAME
-    if file.is_file():
+    # a full disk may have left an empty file, and an empty token would let everybody in
+    kept = file.read_text("utf-8").strip() if file.is_file() else ""
+    if kept:
         click.echo(f"clients need the token in {file}")
-        return file.read_text("utf-8").strip()
+        return kept
     token = secrets.token_urlsafe(32)
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
         stream.write(token + "\n")
     click.echo(f"clients need this token, shown once and kept in {file}: {token}")
     return token

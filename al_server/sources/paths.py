@@ -1,5 +1,6 @@
 """Which files may be read: those under the roots, wherever links and ``..`` lead."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,8 @@ def resolve(path: str | Path, roots: Sequence[Path]) -> Path:
     # no path outside the roots is touched or told apart from a missing one
     for root in roots:
         real = real_path(root / path)
-        if real is not None and is_inside(real, roots) and real.exists():
+        # os.path.exists, not Path.exists: a name that is too long is no file, not an error
+        if real is not None and is_inside(real, roots) and os.path.exists(real):
             return real
     if any(is_inside(real, roots) for root in roots if (real := real_path(root / path))):
         raise BadSource(f"no such file or folder: {path}", "check the path for a typing error")

@@ -6,12 +6,13 @@ times: the annotation changed last is the user's answer.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from integrations.label_studio.answers import Annotation
 
 Pair = tuple[str, str]
 """A sample and an annotator."""
+_Key = TypeVar("_Key")
 _MOST_DELETED = 100_000
 
 
@@ -28,6 +29,7 @@ class Book:
     def __init__(self) -> None:
         self._heard: dict[int, Heard] = {}
         self._by_pair: dict[Pair, set[int]] = {}
+        self._by_sample: dict[str, set[int]] = {}
         self._deleted: dict[int, int] = {}  # id -> number of the news
         self.clock = 0
 
@@ -61,6 +63,7 @@ class Book:
         pair = (annotation.sample_id, annotation.annotator)
         self._heard[annotation.id] = Heard(annotation, self.clock)
         self._by_pair.setdefault(pair, set()).add(annotation.id)
+        self._by_sample.setdefault(annotation.sample_id, set()).add(annotation.id)
         return changed | {pair}
 
     def erase(self, annotation_id: int) -> set[Pair] | None:
@@ -75,7 +78,7 @@ class Book:
 
     def erase_sample(self, sample_id: str) -> set[Pair]:
         """Take in that a task was deleted, and its annotations with it."""
-        gone = [one for one, held in self._heard.items() if held.annotation.sample_id == sample_id]
+        gone = list(self._by_sample.get(sample_id, ()))
         return {pair for one in gone for pair in self.erase(one) or ()}
 
     def replace(
@@ -111,7 +114,12 @@ class Book:
         if held is None:
             return set()
         pair = (held.annotation.sample_id, held.annotation.annotator)
-        self._by_pair[pair].discard(annotation_id)
-        if not self._by_pair[pair]:
-            del self._by_pair[pair]
+        _discard(self._by_pair, pair, annotation_id)
+        _discard(self._by_sample, pair[0], annotation_id)
         return {pair}
+
+
+def _discard(index: dict[_Key, set[int]], key: _Key, one: int) -> None:
+    index[key].discard(one)
+    if not index[key]:
+        del index[key]

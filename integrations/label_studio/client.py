@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from al_server.errors import ALError, BadInput
+from al_server.errors import BadInput
+from integrations.label_studio.errors import (
+    LabelStudioDown,
+    LabelStudioRefused,
+    refusal,
+    stranger,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -16,28 +22,6 @@ USUAL_S = 20.0
 BULK_S = 300.0
 PAGE = 1000
 _ANNOTATION_KEYS = "id,completed_by,result,was_cancelled,created_at,updated_at,lead_time"
-
-
-class LabelStudioError(ALError):
-    """Label Studio did not do what it was asked."""
-
-    status, code = 502, "label_studio"
-
-
-class LabelStudioDown(LabelStudioError):
-    """It does not answer, or not in time."""
-
-    code = "label_studio_down"
-
-
-class LabelStudioRefused(LabelStudioError):
-    """It answered, and said no."""
-
-    code = "label_studio_refused"
-
-    def __init__(self, message: str, remedy: str = "", *, http_status: int) -> None:
-        super().__init__(message, remedy)
-        self.http_status = http_status
 
 
 class Client:
@@ -70,7 +54,7 @@ class Client:
             return self._dict("GET", "api/current-user/whoami")
         except LabelStudioRefused as refused:
             if refused.http_status == 404:
-                raise _stranger(self.url) from refused
+                raise stranger(self.url) from refused
             raise
 
     def n_users(self) -> int:
@@ -112,10 +96,10 @@ class Client:
         """Yield the ids of all tasks."""
         return (int(task["id"]) for task in self._tasks(project, [], "id"))
 
-    def newest_task(self, project: int) -> int:
-        """Return the largest id of a task, 0 where there is none."""
-        found = self._page(project, [], "id", order="-tasks:id", size=1)
-        return int(found[0]["id"]) if found else 0
+    def newest_change(self, project: int) -> str | None:
+        """Return when a task was changed last, by Label Studio's clock; None without tasks."""
+        found = self._page(project, [], "id,updated_at", order="-tasks:updated_at", size=1)
+        return str(found[0]["updated_at"]) if found else None
 
     def annotated(self, project: int, *, since: str | None = None) -> Iterator[dict[str, Any]]:
         """Yield id, time of change and annotations of the tasks that have any.
@@ -260,7 +244,7 @@ class Client:
     def _dict(self, method: str, path: str, **content: Any) -> dict[str, Any]:
         answer = self._ask(method, path, **content)
         if not isinstance(answer, dict):
-            raise _stranger(self.url)
+            raise stranger(self.url)
         return answer
 
     def _ask(
@@ -282,13 +266,13 @@ class Client:
                 request_options={"timeout": timeout_s, "max_retries": 0},
             )
         if not answer.is_success:
-            raise _refusal(answer, self.url)
+            raise refusal(answer, self.url)
         if not answer.content:
             return None
         try:
             return answer.json()
         except ValueError as error:
-            raise _stranger(self.url) from error
+            raise stranger(self.url) from error
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -315,50 +299,6 @@ class Client:
 
 def _filter(column: str, operator: str, kind: str, value: Any) -> dict[str, Any]:
     return {"filter": f"filter:{column}", "operator": operator, "type": kind, "value": value}
-
-
-def _refusal(answer: "httpx.Response", url: str) -> LabelStudioError:
-    status = answer.status_code
-    said = _said(answer)
-    if status >= 500:
-        return LabelStudioDown(
-            f"Label Studio at {url} answers {status}{said}", "its own log says why; try again"
-        )
-    if status == 401:
-        message, remedy = f"{url} does not accept the token", "copy it anew from Account & Settings"
-        return LabelStudioRefused(message + said, remedy, http_status=status)
-    if status == 404:
-        where = answer.request.url.path
-        remedy = "check --project and --url, and that the token's user may see it"
-        return LabelStudioRefused(f"{url} has nothing at {where}{said}", remedy, http_status=status)
-    if "reserved network" in said or "local" in said.lower():
-        remedy = (
-            "start Label Studio with SSRF_PROTECTION_ENABLED=false and ML_BLOCK_LOCAL_IP=false, "
-            "or give this server an address that is not private"
-        )
-        return LabelStudioRefused(f"Label Studio refuses{said}", remedy, http_status=status)
-    return LabelStudioRefused(f"Label Studio answers {status}{said}", http_status=status)
-
-
-def _said(answer: "httpx.Response") -> str:
-    """Return what an error answer says, as one short line."""
-    try:
-        body = answer.json()
-    except ValueError:
-        return ""
-    if not isinstance(body, dict):
-        return f": {body}"[:300]
-    findings = body.get("validation_errors") or body.get("detail") or ""
-    if isinstance(findings, dict):
-        findings = "; ".join(
-            f"{key}: {' '.join(map(str, said)) if isinstance(said, list) else said}"
-            for key, said in findings.items()
-        )
-    return f": {' '.join(str(findings).split())}"[:400] if findings else ""
-
-
-def _stranger(url: str) -> LabelStudioError:
-    return LabelStudioError(f"what answers at {url} is no Label Studio", "mend the address")
 
 
 def _is_here(url: str) -> bool:

@@ -18,7 +18,7 @@ from al_server.commands.output import (
     print_table,
 )
 from al_server.errors import BadInput, NotReady
-from integrations.label_studio.models import ConnectionInfo, Connections
+from integrations.label_studio.models import FAILING, ConnectionInfo, Connections
 
 PATH = "integrations/label-studio/connections"
 POLL_S = 0.3
@@ -176,6 +176,9 @@ def reconcile(name: str, server: str, as_json: bool) -> None:
         while info.reconciled_at == before.reconciled_at and info.state == "connected":
             time.sleep(POLL_S)
             info = ConnectionInfo.model_validate(ours.get(_path(name)))
+            failing = next((one for one in info.problems if one.startswith(FAILING)), None)
+            if failing is not None:
+                raise NotReady(failing, "see `al-server label-studio status` when it is back")
     if as_json:
         print_json(info)
     else:

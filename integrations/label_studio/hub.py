@@ -22,7 +22,8 @@ from integrations.label_studio.connect import (
 )
 from integrations.label_studio.connection import Record, Records
 from integrations.label_studio.link import Link
-from integrations.label_studio.models import ConnectIn, ConnectionInfo, QueueInfo
+from integrations.label_studio.models import FAILING, ConnectIn, ConnectionInfo, QueueInfo
+from integrations.label_studio.project_setup import disconnect
 
 if TYPE_CHECKING:
     from al_server.campaigns import CampaignRegistry
@@ -272,7 +273,7 @@ def _facts(link: Link) -> dict[str, object]:
     times = sorted(link.handled_s)
     problems = list(link.problems)
     if link.worker.failure is not None:
-        problems.append(f"background work is tried again: {link.worker.failure}")
+        problems.append(f"{FAILING}: {link.worker.failure}")
     n_opened = sum(entry.served for _, entry in listed)
     failures = list(link.failures.values())
     if not listed and link.reconciled_at is not None:

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from integrations.label_studio.worker import Worker
 
 CHECK_S = 60.0
 """Between two looks for missed events."""
-_SLACK = 5.0
+_SLACK_S = 5.0
 _BLOCK = 1000
 _N_TIMES = 1000
 
@@ -63,6 +64,8 @@ class Link:
         self.handled_s: deque[float] = deque(maxlen=_N_TIMES)
         self._folder = folder
         self._prune: deque[int] = deque()
+        self._watermark: str | None = None
+        self._n_disagreed = 0
         self.worker = Worker(
             f"label-studio-{record.campaign}",
             {
@@ -126,7 +129,7 @@ class Link:
             self._written(news)
         elif action == "ANNOTATIONS_DELETED":
             if self.sync.erased([int(one["id"]) for one in news["annotations"]]):
-                self.worker.want("check")
+                self.worker.want("reconcile")
         elif action == "TASKS_CREATED":
             self.worker.want("tasks")
         elif action == "TASKS_DELETED":
@@ -157,8 +160,6 @@ class Link:
         self.worker.want("tidy")
 
     def _remember_lag(self, annotations: Sequence[Mapping[str, Any]]) -> None:
-        from datetime import datetime
-
         times = [datetime.fromisoformat(one["updated_at"]).timestamp() for one in annotations]
         if times:
             self.lag_s = max(0.0, time.time() - max(times))
@@ -176,7 +177,7 @@ class Link:
 
     def bring_new_tasks(self) -> None:
         """Take tasks in that the campaign does not have, and their annotations."""
-        known = max((int(one) for one in self._known_ids()), default=0)
+        known = max(map(int, [*self._task_ids(), *self.failures]), default=0)
         tasks = list(self.client.tasks(self.record.project, after=known))
         tasks = [one for one in tasks if not self.campaign.has_sample(str(one["id"]))]
         if tasks:
@@ -188,8 +189,9 @@ class Link:
             self.sync.listed(found, since=since, samples=ids)
         self.sync.follow_waiting()
 
-    def _known_ids(self) -> list[str]:
-        return [*self.campaign.sample_ids(), *self.failures]
+    def _task_ids(self) -> list[str]:
+        # samples that were added here, by another source, are no tasks
+        return [one for one in self.campaign.sample_ids() if one.isdecimal()]
 
     def take_in(self, tasks: Sequence[Mapping[str, Any]]) -> None:
         """Let tasks join the campaign; what cannot be used is listed with its reason."""
@@ -209,43 +211,39 @@ class Link:
     def check(self) -> None:
         """Look for what was missed lately, and at large where the numbers do not agree."""
         project = self.client.project(self.record.project)
-        since = self.sync.clock
-        watermark = self._watermark
-        if watermark is None or not self._counts_agree(project):
+        # once may be an answer that came while we were asking
+        self._n_disagreed = 0 if self._counts_agree(project) else self._n_disagreed + 1
+        if self._watermark is None or self._n_disagreed > 1:
             self.reconcile()
             return
-        tasks = list(self.client.annotated(self.record.project, since=watermark))
+        since, watermark = self.sync.clock, self._find_watermark()
+        tasks = list(self.client.annotated(self.record.project, since=self._watermark))
         self.n_missed += self.sync.listed(
             tasks, since=since, samples={str(task["id"]) for task in tasks}
         )
-        self._move_watermark(tasks)
+        self._watermark = watermark
         self.problems = self._problems(project)
         self.queue.tidy()
 
-    _watermark: str | None = None
-
-    def _move_watermark(self, tasks: Sequence[Mapping[str, Any]]) -> None:
-        from datetime import UTC, datetime, timedelta
-
-        # by Label Studio's own clock
-        newest = max(
-            (datetime.fromisoformat(str(one["updated_at"])) for one in tasks), default=None
-        )
-        if newest is not None:
-            back = newest.astimezone(UTC) - timedelta(seconds=_SLACK)
-            self._watermark = back.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    def _find_watermark(self) -> str | None:
+        """Return what to look for changes from, next time, by Label Studio's own clock."""
+        newest = self.client.newest_change(self.record.project)
+        if newest is None:
+            return None
+        back = datetime.fromisoformat(newest).astimezone(UTC) - timedelta(seconds=_SLACK_S)
+        return back.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
     def _counts_agree(self, project: Mapping[str, Any]) -> bool:
         n_theirs = int(project["total_annotations_number"]) + int(
             project["skipped_annotations_number"]
         )
-        n_tasks = len(self.campaign.sample_ids()) + len(self.failures)
+        n_tasks = len(self._task_ids()) + len(self.failures)
         return n_theirs == len(self.sync.book) and int(project["task_number"]) == n_tasks
 
     def reconcile(self) -> None:
         """Make the campaign equal to Label Studio, and the queue to the campaign's picks."""
         self._look_at_settings()
-        before = set(self.campaign.sample_ids())
+        before = set(self._task_ids())
         there = {str(one) for one in self.client.task_ids(self.record.project)}
         gone = sorted(before - there, key=int)
         self.queue.leave(gone)
@@ -253,10 +251,10 @@ class Link:
         for sample_id in self.failures.keys() - there:
             del self.failures[sample_id]
         self.bring_new_tasks()
-        since = self.sync.clock
+        since, watermark = self.sync.clock, self._find_watermark()
         tasks = list(self.client.annotated(self.record.project))
         self.n_missed += self.sync.listed(tasks, since=since)
-        self._move_watermark(tasks)
+        self._watermark = watermark
         self.queue.n_annotators = self.client.n_users()
         self.queue.renew()
         self.queue.rebuild()

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from al_server.models import Failure, Model, Name
 
+FAILING = "background work is tried again"
+"""How the problem begins that goes away by itself."""
+
 
 class ConnectIn(Model):
     """A project of Label Studio to be connected."""

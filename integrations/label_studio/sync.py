@@ -6,7 +6,6 @@ Both go through the `Book`, and what differs from the campaign is written to its
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -98,7 +97,7 @@ class Sync:
                 changed |= set(self._standing) | set(self.book.pairs())
             n_differing = self._follow(changed)
             if samples is None:
-                self._mend_order(found)
+                self._mend_order()
             return n_differing
 
     def follow_waiting(self) -> None:
@@ -168,22 +167,23 @@ class Sync:
             except AlreadyExists:  # by another thread, meanwhile
                 self.add_classes(names)
 
-    def _mend_order(self, found: Sequence[Annotation]) -> None:
+    def _mend_order(self) -> None:
         """Where several answers of a sample differ, let them stand in the order of their making.
 
         A tie goes to the first, and late news must not decide which one that is.
         """
-        n_answers = Counter(pair[0] for pair in self._standing)
-        for sample_id in [one for one, n in n_answers.items() if n > 1]:
+        said: dict[str, set[_Plain]] = {}
+        for (sample_id, _), label in self._standing.items():
+            said.setdefault(sample_id, set()).add(label)
+        for sample_id in [one for one, labels in said.items() if len(labels) > 1]:
             ours = [a.annotator for a in self._campaign.sample(sample_id).answers]
             ours = [one for one in ours if one.startswith(ANNOTATOR_PREFIX)]
             answers = [a for one in ours if (a := self.book.answer((sample_id, one))) is not None]
             wanted = sorted(answers, key=lambda one: (one.created_at, one.id))
-            if wanted == answers or len({_plain(one.label) for one in answers}) == 1:
-                continue
-            for one in wanted:
-                self._undo((sample_id, one.annotator))
-            self._record(wanted)
+            if wanted != answers:
+                for one in wanted:
+                    self._undo((sample_id, one.annotator))
+                self._record(wanted)
 
 
 def _standing(campaign: Campaign) -> dict[Pair, _Plain]:

@@ -7,6 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from al_server.commands.serve import _token
+from al_server.config import Settings
 from tests.cli.conftest import AL_SERVER, Al, Running, running
 
 
@@ -70,6 +72,13 @@ def test_settings_that_do_not_fit_are_refused(tmp_path: Path):
     (tmp_path / "al_server.toml").unlink()
     code, said = serve("--data", str(tmp_path), "--host", "no.such.host.invalid")
     assert code == 1 and "not known" in said[0]
+
+
+def test_an_empty_token_file_lets_nobody_in_and_is_made_anew(tmp_path: Path):
+    (tmp_path / "token").touch()  # as a full disk leaves it behind
+    token = _token(Settings(host="0.0.0.0", data=tmp_path))
+    assert token
+    assert (tmp_path / "token").read_text().strip() == token
 
 
 @pytest.mark.slow

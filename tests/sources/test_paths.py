@@ -68,6 +68,11 @@ def test_a_missing_file_below_a_root_is_said_to_be_missing(root: Path):
         resolve("nothing.csv", [root])
 
 
+def test_a_name_too_long_for_any_file_is_said_to_be_missing(root: Path):
+    with pytest.raises(BadSource, match="no such file or folder"):
+        resolve("a" * 300, [root])
+
+
 def test_a_folder_whose_name_merely_begins_like_a_root_is_outside(root: Path):
     beside = root.with_name(root.name + "_beside")
     beside.mkdir()

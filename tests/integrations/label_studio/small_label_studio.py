@@ -9,8 +9,9 @@ from typing import Any
 
 from al_server.models import Label
 from integrations.label_studio.answers import result_of
-from integrations.label_studio.client import Client, LabelStudioDown, LabelStudioRefused
+from integrations.label_studio.client import Client
 from integrations.label_studio.config_parser import parse_config
+from integrations.label_studio.errors import LabelStudioDown, LabelStudioRefused
 
 FIRST_TASK = 101
 
@@ -173,6 +174,9 @@ class SmallClient(Client):
 
     def task_ids(self, project: int) -> Iterator[int]:
         return iter([task["id"] for task in self._there().tasks()])
+
+    def newest_change(self, project: int) -> str | None:
+        return max((task["updated_at"] for task in self._there().tasks()), default=None)
 
     def annotated(self, project: int, *, since: str | None = None) -> Iterator[dict[str, Any]]:
         theirs = self._there()

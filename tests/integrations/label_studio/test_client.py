@@ -10,7 +10,8 @@ import pytest
 
 from al_server.errors import ALError, BadInput
 from integrations.label_studio import client as clients
-from integrations.label_studio.client import Client, LabelStudioDown, LabelStudioRefused
+from integrations.label_studio.client import Client
+from integrations.label_studio.errors import LabelStudioDown, LabelStudioRefused
 from tests.integrations.label_studio.answering import Answer, Asked, answering
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"

@@ -13,8 +13,8 @@ from al_server.config import Settings
 from al_server.errors import AlreadyExists, BadInput, NotFound
 from integrations.label_studio import connect as connecting
 from integrations.label_studio import hub as hubs
-from integrations.label_studio.client import LabelStudioDown
 from integrations.label_studio.config_parser import UnsupportedConfig
+from integrations.label_studio.errors import LabelStudioDown
 from integrations.label_studio.hub import Hub
 from integrations.label_studio.models import ConnectIn, ConnectionInfo
 from tests.integrations.label_studio.small_label_studio import SmallLabelStudio

@@ -179,6 +179,18 @@ def test_a_look_now_and_then_finds_what_was_missed(link: Link, theirs: SmallLabe
     assert link.n_missed == 3
 
 
+def test_a_loss_that_changed_no_task_is_found_by_the_numbers(
+    link: Link, theirs: SmallLabelStudio
+) -> None:
+    number = theirs.annotate(105, "cat")
+    deliver(theirs, link)
+    link.reconcile()
+    del theirs._annotations[number]
+    link.check()
+    link.check()
+    assert ours(link.campaign) == {}
+
+
 def test_a_skipped_task_leaves_the_queue_and_is_offered_to_nobody(
     link: Link, theirs: SmallLabelStudio
 ) -> None:
