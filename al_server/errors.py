@@ -105,6 +105,12 @@ class NothingToUndo(ALError):
     status, code = 409, "nothing_to_undo"
 
 
+class KeyReused(ALError):
+    """An idempotency key that came with another answer before."""
+
+    status, code = 409, "key_reused"
+
+
 class TooLarge(ALError):
     """A request over the size limit."""
 

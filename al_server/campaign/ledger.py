@@ -1,7 +1,7 @@
 """Who holds, answered and skipped what: the log folded into dictionaries."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,6 +30,14 @@ class Known(NamedTuple):
     label: Label
     n_classes: int
     at: float
+
+
+class KeyUse(NamedTuple):
+    """The answer that an idempotency key came with; a label of None is a skip."""
+
+    row: int
+    annotator: str
+    label: Label | None
 
 
 class Standing(NamedTuple):
@@ -68,7 +76,7 @@ class Ledger:
         self.n_samples = 0
         self.answers: dict[int, dict[str, Answer]] = {}
         self.leases: dict[str, dict[int, float]] = {}  # annotator -> row -> expires_at
-        self.keys: set[str] = set()
+        self.keys: dict[str, KeyUse] = {}
         self.predictions_file: str | None = None
         self.retired: set[int] = set()  # rows that are never offered again
         self._known: dict[int, Known] = {}
@@ -82,8 +90,11 @@ class Ledger:
 
     def apply(self, event: Event) -> None:
         """Take in one event of the log."""
-        if event.key is not None:
-            self.keys.add(event.key)
+        if event.key is not None and event.row is not None and event.annotator is not None:
+            label = None if event.label is None else as_label(event.label)
+            self.keys[event.key] = KeyUse(event.row, event.annotator, label)
+        if event.kind == "repeat":
+            return
         if event.kind == "samples":
             self.n_samples += (event.data or {})["n"]
         elif event.kind == "classes":
@@ -177,9 +188,19 @@ class Ledger:
         """Return what a sample is now."""
         return self._standing.get(row, Standing(Status.UNLABELED))
 
-    def touched_rows(self) -> Iterable[int]:
-        """Rows that are anything but unlabeled."""
-        return self._standing.keys()
+    def answered_rows(self) -> list[int]:
+        """Rows that people have touched, in the order of the answer that stands last on each."""
+
+        def newest(row: int) -> int:
+            answers = self.answers.get(row, {}).values()
+            return max((answer.seq for answer in answers), default=0)
+
+        touched = (row for row in self._standing if row not in self._known or row in self.answers)
+        return sorted(touched, key=newest)
+
+    def known_rows(self) -> list[int]:
+        """Rows that have nothing but the label that came with the source."""
+        return [row for row in self._known if row not in self.answers]
 
     def counts(self) -> Counts:
         """Count the samples by status, and the answers."""
@@ -220,6 +241,17 @@ class Ledger:
     def known_labels(self) -> dict[int, Known]:
         """Return the labels that came with the source."""
         return self._known
+
+    def is_free(self, row: int) -> bool:
+        """Tell whether one more annotator may have a sample."""
+        return row not in self.retired and self._n_free(row) > 0
+
+    def others_hold_what_is_left(self, annotator: str) -> bool:
+        """Tell whether others have samples that this annotator could be asked about instead."""
+        return any(
+            annotator not in holders and annotator not in self.answers.get(row, ())
+            for row, holders in self._holders.items()
+        )
 
     def _n_wanted(self, row: int) -> int:
         answers = self.answers.get(row, {}).values()

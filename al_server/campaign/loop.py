@@ -100,19 +100,22 @@ class Loop:
         self.commit(answer_events(answers, self.names, self.ledger))
 
     def undo(self, row: int, annotator: str, *, lease: bool) -> Label | None:
-        """Take an answer back and return it; with `lease` the annotator has the sample again."""
+        """Take an answer back and return it.
+
+        With `lease` the annotator has the sample again, if nobody else has it meanwhile and the
+        budget allows it.
+        """
         answer = self.ledger.answers.get(row, {}).get(annotator)
         if answer is None:
             raise NothingToUndo(
                 f"{annotator!r} has no answer on {self.names.sample_ids[row]!r}",
                 "undo takes back an annotator's own answer",
             )
-        events = [Event("undo", row=row, annotator=annotator)]
-        if lease:
-            expires_at = time.time() + self.spec.lease_s
-            data = {"expires_at": expires_at, "first": True}
-            events.append(Event("lease", row=row, annotator=annotator, data=data))
-        self.commit(events)
+        self.commit([Event("undo", row=row, annotator=annotator)])
+        affordable = n_affordable(self.ledger, self.spec.budget, 1) > 0
+        if lease and affordable and self.ledger.is_free(row):
+            data = {"expires_at": time.time() + self.spec.lease_s, "first": True}
+            self.commit([Event("lease", row=row, annotator=annotator, data=data)])
         return answer.label
 
     def offer(self, annotator: str, n: int) -> Offer:
@@ -124,7 +127,8 @@ class Loop:
         picks = self._picks(n_fresh) if n_fresh else Picks(0, [])
         fresh = picks.rows[:n_fresh]
         explanations = explain(self._strategy, self._view(), fresh)
-        self.commit(self._leases(annotator, [*begun, *fresh]))
+        running_out = self._running_out(annotator, held)
+        self.commit(self._leases(annotator, [*running_out, *begun, *fresh]))
         for row, explanation in zip(fresh, explanations, strict=True):
             self.explanations[annotator, row] = explanation
         rows = [*held, *begun, *fresh]
@@ -134,7 +138,7 @@ class Loop:
             return self.offer(annotator, n)
         return Offer(
             rows=rows,
-            reason=None if rows else why_nothing(self.ledger, self.spec.budget),
+            reason=None if rows else why_nothing(self.ledger, annotator, self.spec.budget),
             likely_next=next(iter(picks.rows[n_fresh:]), None),
         )
 
@@ -164,6 +168,12 @@ class Loop:
                 events.append(Event("retire", row=row))
         self.commit(events)
 
+    def _running_out(self, annotator: str, rows: Iterable[int]) -> list[int]:
+        """Held rows with less than half of their time left: asked for again, they begin anew."""
+        ends = self.ledger.leases.get(annotator, {})
+        soon = time.time() + self.spec.lease_s / 2
+        return [row for row in rows if ends[row] < soon]
+
     def _leases(
         self, annotator: str, rows: Iterable[int], *, lease_s: float | None = None
     ) -> list[Event]:
@@ -191,7 +201,7 @@ class Loop:
     def _take_in(self, events: Sequence[Event]) -> None:
         for event in events:
             self.ledger.apply(event)
-            if event.row is None:
+            if event.row is None or event.kind == "repeat":
                 continue
             self._changed_rows[event.row] = None
             if event.kind != "lease" and event.annotator is not None:

@@ -92,9 +92,11 @@ def n_affordable(ledger: Ledger, budget: int | None, n: int) -> int:
     return max(0, min(n, budget - ledger.counts().n_answers - ledger.n_leases()))
 
 
-def why_nothing(ledger: Ledger, budget: int | None) -> Reason:
-    """Return why an annotator gets nothing."""
+def why_nothing(ledger: Ledger, annotator: str, budget: int | None) -> Reason:
+    """Return why an annotator gets nothing. What the others hold may come back."""
     if budget is not None and ledger.counts().n_answers >= budget:
         return "budget_spent"
-    # what the others hold may come back
-    return "all_leased" if ledger.n_leases() else "pool_exhausted"
+    budget_is_out = budget is not None and n_affordable(ledger, budget, 1) == 0
+    if budget_is_out or ledger.others_hold_what_is_left(annotator):
+        return "all_leased"
+    return "pool_exhausted"

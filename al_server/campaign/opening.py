@@ -49,7 +49,10 @@ def open_loop(stored: StoredCampaign, *, engine: Engine, files: PoolFiles) -> Lo
         votes=VoteSettings(spec.k, stored.prepared.vote_width, SMOOTHING),
         holdout=files.load_holdout(),
     )
-    pool.restore((row, *ledger.standing(row)) for row in ledger.touched_rows())
+    pool.restore(
+        ((row, *ledger.standing(row)) for row in ledger.answered_rows()),
+        known=((row, *ledger.standing(row)) for row in ledger.known_rows()),
+    )
     if ledger.predictions_file is not None:
         pool.set_own_predictions(files.load_predictions(ledger.predictions_file))
     strategy = plugins.load(plugins.STRATEGIES, spec.strategy)()

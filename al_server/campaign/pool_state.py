@@ -91,22 +91,38 @@ class PoolState:
             self._uncover(row) if was_covering else self._cover(row)
         self._set_label(row, label if status == Status.LABELED else None, n_classes)
 
-    def restore(self, samples: Iterable[tuple[int, Status, Label | None, int]]) -> None:
-        """Do what `set_sample` does for many samples of a fresh pool, in one go."""
-        labeled = []
+    def restore(
+        self,
+        samples: Iterable[tuple[int, Status, Label | None, int]],
+        *,
+        known: Iterable[tuple[int, Status, Label | None, int]] = (),
+    ) -> None:
+        """Do what `set_sample` does for many samples of a fresh pool, in one go.
+
+        Parameters
+        ----------
+        samples : what people did, in the order in which they did it, for the curve
+        known : what came with the source; one point of the curve for all of it
+        """
+        labeled = [sample[0] for sample in known if self._write_sample(*sample)]
+        if self.holdout is not None and labeled:
+            self.holdout.votes.rebuild(np.arange(len(self.holdout.votes.embeddings)))
+            self.holdout.measure(len(labeled))
         for row, status, label, n_classes in samples:
-            self.status[row] = status
-            if status == Status.LABELED:
-                self._write_label(row, label, n_classes)
+            if self._write_sample(row, status, label, n_classes):
                 labeled.append(row)
+                if self.holdout is not None:
+                    self.holdout.learn(row, self.embeddings[row], n_labeled=len(labeled))
+        self.n_labeled = len(labeled)
         everyone = np.arange(len(self.status))
         self._cover_anew(everyone)
         self.votes.rebuild(everyone)
         self.index.add(np.array(labeled, dtype=np.int64), self.embeddings[labeled])
-        for row in labeled:
-            self.n_labeled += 1
-            if self.holdout is not None:
-                self.holdout.learn(row, self.embeddings[row], n_labeled=self.n_labeled)
+
+    def _write_sample(self, row: int, status: Status, label: Label | None, n_classes: int) -> bool:
+        """Write status and label of an untouched sample; return whether it is labeled."""
+        self.status[row] = status
+        return status == Status.LABELED and self._write_label(row, label, n_classes)
 
     def _set_label(self, row: int, label: Label | None, n_classes: int) -> None:
         had_label = self.book.labels[row] >= 0

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from al_server.campaign.ledger import Answer, Ledger
+from al_server.campaign.ledger import Answer, KeyUse, Ledger
 from al_server.campaign.names import Names
 from al_server.campaign.pool_state import Label
-from al_server.errors import ALError
+from al_server.errors import ALError, KeyReused
 from al_server.models import AnswerIn
 from al_server.store.event_log import Event, StoredLabel
 
@@ -15,12 +15,12 @@ def answer_events(answers: Sequence[AnswerIn], names: Names, ledger: Ledger) -> 
 
     Raises
     ------
-    UnknownSample, UnknownClass, BadInput
+    UnknownSample, UnknownClass, BadInput, KeyReused
         For the first answer that cannot be taken; then none of them is.
     """
     events: list[Event] = []
     standing: dict[tuple[int, str], Label | None] = {}
-    keys: set[str] = set()
+    keys: dict[str, KeyUse] = {}
     for place, answer in enumerate(answers):
         try:
             row = names.row(answer.sample_id)
@@ -28,10 +28,18 @@ def answer_events(answers: Sequence[AnswerIn], names: Names, ledger: Ledger) -> 
         except ALError as error:
             error.message = f"labels[{place}]: {error.message}"
             raise
-        if answer.key is not None and (answer.key in ledger.keys or answer.key in keys):
-            continue
         if answer.key is not None:
-            keys.add(answer.key)
+            use = KeyUse(row, answer.annotator, label)
+            before = ledger.keys.get(answer.key) or keys.get(answer.key)
+            if before is not None and before != use:
+                raise KeyReused(
+                    f"labels[{place}]: the key {answer.key!r} came with another answer before, "
+                    f"on {names.sample_ids[before.row]!r} by {before.annotator!r}",
+                    "give each answer a key of its own; repeat one only to send the same again",
+                )
+            if before is not None:
+                continue
+            keys[answer.key] = use
         person = (row, answer.annotator)
         earlier = ledger.answers.get(row, {}).get(answer.annotator)
         if person in standing:
@@ -41,7 +49,8 @@ def answer_events(answers: Sequence[AnswerIn], names: Names, ledger: Ledger) -> 
         if stands:
             if answer.key is not None:
                 # nothing changes, but a late repeat of this key must not count after an undo
-                events.append(Event(kind="repeat", key=answer.key))
+                event = Event("repeat", row, answer.annotator, as_stored(label), key=answer.key)
+                events.append(event)
             continue
         standing[person] = label
         events.append(

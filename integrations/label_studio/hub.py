@@ -16,7 +16,6 @@ from integrations.label_studio.connect import (
     Site,
     check,
     connect,
-    disconnect,
     free_name,
     new_record,
 )

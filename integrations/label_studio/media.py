@@ -16,10 +16,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urljoin, urlsplit
 
-from al_server.errors import ALError
+from al_server.errors import ALError, NotReady
 from al_server.security.hosts import is_loopback
 from al_server.sources.fetch import SUFFIX_OF_TYPE, Fetched, Fetcher
-from embeddings.images import IMAGE_SUFFIXES
 from integrations.label_studio.client import Client
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ MAX_BYTES = 32 * 2**20
 TIMEOUT_S = 10.0
 DEADLINE_S = 60.0
 _ITS_OWN = ("/data/upload/", "/data/local-files/", "/tasks/")
+_SUFFIXES = {*SUFFIX_OF_TYPE.values(), ".jpeg", ".tiff"}
 _N_WORKERS = 4
 _MAX_HOPS = 5
 
@@ -45,7 +45,7 @@ class MediaFetcher:
     folder : where the files go, named by their content
     client : whose host and token are used
     fetch_hosts : hosts elsewhere that may have a private address
-    should_stop : asked before each download; True ends the work with `Interrupted`
+    should_stop : asked before each download; True ends the work with `NotReady`
     """
 
     def __init__(
@@ -69,8 +69,6 @@ class MediaFetcher:
         """Fetch every address, in order; what was fetched before is not asked for again."""
         import httpx
 
-        from embeddings.errors import Interrupted
-
         done: list[Fetched] = []
         with (
             # no proxies and no redirects behind our back: each hop is looked at
@@ -81,7 +79,7 @@ class MediaFetcher:
                 done.append(fetched)
                 progress(len(done), len(addresses))
         if self._should_stop():
-            raise Interrupted("the server is stopping")
+            raise NotReady("the server is stopping", "it goes on at the next start")
         return done
 
     def _fetch(self, wire: "httpx.Client", address: str) -> Fetched:
@@ -172,7 +170,7 @@ def _suffix(address: str, content_type: str) -> str:
     # local files are named in the query
     named = parse_qs(parts.query).get("d", [unquote(parts.path)])[0]
     suffix = PurePosixPath(named).suffix.lower()
-    if suffix in IMAGE_SUFFIXES:
+    if suffix in _SUFFIXES:
         return suffix
     return SUFFIX_OF_TYPE.get(content_type.partition(";")[0].strip().lower(), "")
 

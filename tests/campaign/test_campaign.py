@@ -66,7 +66,15 @@ def test_annotators_in_many_threads_never_hold_the_same_sample(
         rng = np.random.default_rng(len(who))
         while batch := campaign.next_batch(annotator=who, n=int(rng.integers(1, 4))).samples:
             for picked in batch:
-                campaign.record_labels([answer(picked.sample_id, annotator=who, key=LONG[:200])])
+                campaign.record_labels(
+                    [
+                        answer(
+                            picked.sample_id,
+                            annotator=who,
+                            key=f"{who} {picked.sample_id} {LONG}"[:200],
+                        )
+                    ]
+                )
                 campaign.record_labels([answer(picked.sample_id, annotator=who)])
                 with lock:
                     answered.append(picked.sample_id)

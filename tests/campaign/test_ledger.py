@@ -205,7 +205,7 @@ def test_leases_expire_when_their_time_has_come() -> None:
 
 
 def test_keys_are_remembered_when_the_answer_is_gone() -> None:
-    assert ledger(label(A, 1, key="once"), undo(A)).keys == {"once"}
+    assert ledger(label(A, 1, key="once"), undo(A)).keys.keys() == {"once"}
 
 
 def test_nothing_is_left_of_what_was_undone() -> None:

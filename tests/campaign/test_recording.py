@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from al_server.campaign.loop import Loop
-from al_server.errors import ALError, BadInput, NothingToUndo, UnknownClass, UnknownSample
+from al_server.errors import (
+    ALError,
+    BadInput,
+    KeyReused,
+    NothingToUndo,
+    UnknownClass,
+    UnknownSample,
+)
 from al_server.models import AnswerIn
 from al_server.models import Label as LabelName
 from tests.campaign.conftest import MakeToy
@@ -37,13 +44,31 @@ def test_an_answer_given_twice_is_recorded_once(make_toy: MakeToy) -> None:
 def test_a_key_counts_once_within_a_request_and_across_restarts(make_toy: MakeToy) -> None:
     toy = make_toy(5)
     loop = toy.open()
-    loop.record([answer("s1", "ash", key="k"), answer("s1", "beech", key="k")])
+    loop.record([answer("s1", "ash", key="k"), answer("s1", "ash", key="k")])
     assert label_of(loop, "s1") == 0
     undo(loop, "s1")
     for either in (loop, toy.open()):
         seq = either.seq
         either.record([answer("s1", "ash", key="k")])
         assert either.seq == seq, "a late repetition does not bring back what was undone"
+
+
+def test_a_key_that_came_with_another_answer_is_refused_and_loses_nothing(
+    make_toy: MakeToy,
+) -> None:
+    toy = make_toy(5)
+    loop = toy.open()
+    loop.record([answer("s1", "ash", key="k")])
+    for either in (loop, toy.open()):
+        for other in (
+            answer("s2", "ash", key="k"),
+            answer("s1", "beech", key="k"),
+            answer("s1", None, key="k"),
+            answer("s1", "ash", by="bob", key="k"),
+        ):
+            with pytest.raises(KeyReused, match="'s1' by 'ann'"):
+                either.record([answer("s3", "ash"), other])
+        assert either.ledger.counts().n_answers == 1
 
 
 def test_a_late_repetition_of_any_key_does_not_bring_back_what_was_undone(
@@ -153,6 +178,23 @@ def test_undo_with_lease_hands_the_sample_back_before_anybody_else_gets_it(
     assert "s1" not in lease(loop, by="bob", n=9)
 
 
+def test_an_undone_sample_that_somebody_else_has_is_not_handed_back(make_toy: MakeToy) -> None:
+    loop = make_toy(5).open()
+    (held,) = lease(loop, by="ann")
+    say(loop, held, None, by="bob")  # a skip of what bob was never offered
+    undo(loop, held, by="bob", lease=True)
+    assert lease(loop, by="ann") == [held]
+    assert held not in lease(loop, by="bob", n=9)
+
+
+def test_an_undo_does_not_hand_out_more_than_the_budget(make_toy: MakeToy) -> None:
+    loop = make_toy(5, budget=1).open()
+    say(loop, "s1", None)
+    say(loop, "s2", "ash")
+    undo(loop, "s1", lease=True)
+    assert loop.ledger.n_leases() == 0
+
+
 @pytest.mark.parametrize(
     "sample_id", ["a/b/../c", "ü 後藤/😀", "100%2F", "line\nbreak", "'; drop table events; --"]
 )
@@ -162,4 +204,4 @@ def test_ids_are_taken_as_they_are(make_toy: MakeToy, sample_id: str) -> None:
     say(loop, sample_id, "ash", by="ü/😀", key="ключ")
     for either in (loop, toy.open()):
         assert either.ledger.answers[1]["ü/😀"].label == 0
-        assert either.ledger.keys == {"ключ"}
+        assert set(either.ledger.keys) == {"ключ"}
