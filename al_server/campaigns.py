@@ -1,6 +1,7 @@
 """All campaigns of one data folder: making, opening, finding and closing them."""
 
 import logging
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -131,7 +132,9 @@ class CampaignRegistry:
     def is_ready(self) -> bool:
         """Tell whether all campaigns that can be open are open."""
         ready = [name for name, stored in self._stored.items() if stored.state == "ready"]
-        return all(name in self._campaigns or name in self._unopened for name in ready)
+        return all(name in self._campaigns or name in self._unopened for name in ready) and all(
+            campaign.info().state == "ready" for campaign in list(self._campaigns.values())
+        )
 
     def _find(self, name: str) -> StoredCampaign:
         stored = self._stored.get(name)
@@ -178,7 +181,9 @@ class CampaignRegistry:
                 self._in_background(stored.name, self._prepare)
             elif stored.state == "ready":
                 with suppress(NotReady):
-                    self._campaign(stored)
+                    campaign = self._campaign(stored)
+                    for source in campaign.files.additions():
+                        self._add_in_background(campaign, source)
 
     # -- making --------------------------------------------------------------------------------
 
@@ -194,7 +199,10 @@ class CampaignRegistry:
         """
         self._check(spec)
         with self._lock:
+            failed = self._stored.get(spec.name)
             stored = self._catalog.add(spec)
+            if failed is not None:  # its name is free again; what it left behind is not
+                shutil.rmtree(self._files(failed).folder)
             self._stored[spec.name] = stored
         self._in_background(spec.name, self._prepare)
         return self.info(spec.name)
@@ -235,7 +243,7 @@ class CampaignRegistry:
     def _fail(self, name: str, reason: str) -> None:
         campaign = self._campaigns.get(name)
         if campaign is not None:  # what is running stays as it is
-            campaign.message = f"no samples were added: {reason}"
+            campaign.error = f"no samples were added: {reason}"
             return
         self._catalog.set_state(self._stored[name].id, "failed", error=reason)
         self._reload(name)
@@ -256,25 +264,45 @@ class CampaignRegistry:
 
     def _add_samples(self, campaign: Campaign, source: Source) -> "Future[None]":
         resolve(source.path, self._roots)
+        campaign.files.remember_addition(source)
+        return self._add_in_background(campaign, source)
+
+    def _add_in_background(self, campaign: Campaign, source: Source) -> "Future[None]":
+        from embeddings.errors import Interrupted
+
+        campaign.adding, campaign.error = 0.0, None
         campaign.message = f"taking in {source.path}: waiting its turn"
 
-        def add(name: str, work: _Work) -> None:
-            workplace = self._workplace(work, campaign)
-            intake = Intake(campaign.spec, campaign.files, workplace)
-            addition = intake.add(source, campaign.stored, campaign.prepared.embedder)
-            n_added = campaign.on_writer(lambda: addition.join(campaign.loop))
-            campaign.failures.extend(addition.failures)
-            self._catalog.set_state(campaign.stored.id, "ready", failures=campaign.failures)
-            n_known = addition.n_samples - n_added
-            campaign.message = f"{n_added} samples added, {n_known} were there already"
+        def add(_name: str, work: _Work) -> None:
+            try:
+                self._add(campaign, source, work)
+            except Interrupted:
+                raise  # remembered, and taken up at the next start
+            except Exception:
+                campaign.files.forget_addition(source)
+                campaign.message = campaign.prepared.message
+                raise
+            finally:
+                campaign.adding = None
+            campaign.files.forget_addition(source)
 
         return self._in_background(campaign.spec.name, add)
+
+    def _add(self, campaign: Campaign, source: Source, work: _Work) -> None:
+        intake = Intake(campaign.spec, campaign.files, self._workplace(work, campaign))
+        addition = intake.add(source, campaign.stored, campaign.prepared.embedder)
+        n_added = campaign.on_writer(lambda: addition.join(campaign.loop))
+        campaign.failures.extend(addition.failures)
+        self._catalog.set_state(campaign.stored.id, "ready", failures=campaign.failures)
+        n_known = addition.n_samples - n_added
+        campaign.message = f"{n_added} samples added, {n_known} were there already"
 
     def _workplace(self, work: _Work, campaign: Campaign | None = None) -> Workplace:
         def report(share: float, what: str) -> None:
             work.share, work.message = share, what
             if campaign is not None:
-                campaign.message = f"taking in more samples: {what} ({share:.0%})"
+                campaign.adding = share
+                campaign.message = f"taking in more samples: {what}"
 
         return Workplace(
             roots=self._roots,

@@ -5,14 +5,32 @@ generated from them.
 """
 
 from typing import Annotated, Literal
+from unicodedata import category
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+
+def _legible(name: str) -> str:
+    """Refuse names that people cannot see, or that break the lines of a table or a log."""
+    if not name.strip():
+        raise PydanticCustomError("blank", "Name should have a visible character")
+    if any(category(character) in ("Cc", "Zl", "Zp") for character in name):
+        raise PydanticCustomError("control", "Name should have no control characters")
+    return name
+
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-ClassName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+ClassName = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), AfterValidator(_legible)
+]
 SampleId = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
-Annotator = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Label = ClassName | list[ClassName]
+Annotator = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), AfterValidator(_legible)
+]
+# not `ClassName`: a label that is no class is answered with the classes there are
+_LabelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Label = _LabelName | list[_LabelName]
 """A class name; in multi-label campaigns the list of names, which may be empty."""
 
 
@@ -41,7 +59,7 @@ class Source(Model):
     )
     column: str | None = Field(None, description="table: the column that holds the sample")
     content: Literal["text", "image", "url", "vector"] | None = Field(
-        None, description="table: what the column holds; told from the values when left out"
+        None, description="table: what the column holds; left out: told by its name and most values"
     )
     id_column: str | None = None
     label_column: str | None = None
@@ -100,7 +118,10 @@ class PredictIn(Model):
 
 
 class PredictionsIn(Model):
-    """Class probabilities by a model of the user's own, one row a sample."""
+    """Class probabilities by a model of the user's own, one row a sample.
+
+    They replace what was sent earlier for the same samples; what was sent for others stands.
+    """
 
     sample_ids: list[SampleId] = Field(min_length=1)
     probabilities: list[list[float]] = Field(min_length=1)
@@ -134,8 +155,13 @@ class CampaignInfo(Model):
     name: str
     state: Literal["preparing", "ready", "failed"]
     progress: float = Field(ge=0, le=1)
-    message: str | None = Field(None, description="what it is doing, or why it failed")
-    error: str | None = None
+    message: str | None = Field(None, description="what it is doing, or what to know about it")
+    error: str | None = Field(
+        None, description="why it failed; of a campaign that is ready: why no samples were added"
+    )
+    adding: float | None = Field(
+        None, ge=0, le=1, description="share done of samples being added to a running campaign"
+    )
     task: Literal["single", "multi"]
     classes: list[str]
     n_samples: int

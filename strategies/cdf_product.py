@@ -1,6 +1,7 @@
 """Uncertainty x density x diversity, each as the share of candidates below it."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,6 +27,7 @@ class CdfProduct:
 
     uncertainty: Measure = "margin"
     aggregate: Aggregate = "mean"
+    _name: ClassVar[str] = "cdf_product"  # in messages
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Rows:
         """Return up to `budget` candidate rows, best first."""
@@ -38,8 +40,8 @@ class CdfProduct:
     def _factors(self, pool: PoolView) -> product.Factors:
         return product.Factors(
             uncertainty=inputs.uncertainty(pool, self.uncertainty, self.aggregate),
-            density=inputs.density(pool, "cdf_product"),
-            cover_distance=inputs.cover_distance(pool, "cdf_product"),
+            density=inputs.density(pool, self._name),
+            cover_distance=inputs.cover_distance(pool, self._name),
             groups=np.empty(0, np.int32),
             divisors=np.ones(1),
         )

@@ -1,16 +1,17 @@
 """The default: the CDF product, with density ranked inside the predicted class."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
 from strategies import inputs, product
-from strategies.pool import Explanation, PoolView, Rows
-from strategies.scores import Aggregate, Measure
+from strategies.cdf_product import CdfProduct
+from strategies.pool import PoolView
 
 
 @dataclass(frozen=True)
-class InClass:
+class InClass(CdfProduct):
     """Score = R(uncertainty) R_c(density) R(cover distance) / sqrt(1 + labels of class c).
 
     c is the predicted class; R is the tie-averaged rank among the candidates divided by their
@@ -25,22 +26,11 @@ class InClass:
     aggregate : how the uncertainties of several classes become one in a multi-label campaign
     """
 
-    uncertainty: Measure = "margin"
-    aggregate: Aggregate = "mean"
-
-    def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Rows:
-        """Return up to `budget` candidate rows, best first."""
-        return product.select(pool, self._factors(pool), budget)
-
-    def explain(self, pool: PoolView, rows: Rows) -> list[Explanation]:
-        """Return the score and the percentiles of candidate rows."""
-        return product.explain(pool, self._factors(pool), rows)
+    _name: ClassVar[str] = "in_class"
 
     def _factors(self, pool: PoolView) -> product.Factors:
-        return product.Factors(
-            uncertainty=inputs.uncertainty(pool, self.uncertainty, self.aggregate),
-            density=inputs.density(pool, "in_class"),
-            cover_distance=inputs.cover_distance(pool, "in_class"),
+        return replace(
+            super()._factors(pool),
             groups=inputs.predicted(pool),
             divisors=np.sqrt(1.0 + inputs.labels_per_class(pool)),
         )

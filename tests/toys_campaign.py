@@ -15,7 +15,7 @@ from al_server.campaign.intake import Intake, Workplace
 from al_server.campaign.loop import Loop
 from al_server.campaign.opening import open_campaign, open_loop
 from al_server.campaign.pool_files import PoolFiles
-from al_server.campaign.predicting import probabilities_by_row
+from al_server.campaign.predicting import own_rows
 from al_server.models import AnswerIn, CampaignSpec, PredictionsIn, Source
 from al_server.models import Label as LabelName
 from al_server.sources.fetch import Fetcher
@@ -100,7 +100,8 @@ class ToyCampaign:
         if request is None:
             loop.set_predictions(None, None)
             return
-        probabilities = probabilities_by_row(request, loop.names, multi=self.spec.task == "multi")
+        own = own_rows(request, loop.names, multi=self.spec.task == "multi")
+        probabilities = own.laid_over(loop.pool.own_probabilities, loop.names)
         file = f"predictions-{loop.seq + 1}.npz"
         self.files.save_predictions(file, probabilities)
         loop.set_predictions(file, probabilities)

@@ -19,12 +19,16 @@ def predict(name: str, body: PredictIn) -> PredictOut:
 @bp.put("/campaigns/<name>/predictions")
 @operation()
 def put(name: str, body: PredictionsIn) -> CampaignInfo:
-    """Let a model of the user's own say how uncertain samples are."""
+    """Let a model of the user's own say how uncertain samples are.
+
+    What was sent earlier for other samples stands, so that a large pool may come in several
+    requests; a sample that is sent again is replaced.
+    """
     return registry().campaign(name).set_predictions(body)
 
 
 @bp.delete("/campaigns/<name>/predictions")
 @operation()
 def clear(name: str) -> CampaignInfo:
-    """Return to the server's own classifier."""
+    """Forget all predictions that were sent, and return to the server's own classifier."""
     return registry().campaign(name).clear_predictions()

@@ -6,14 +6,15 @@ Outside samples are known by `sample_id`, inside by `row`; here the one becomes 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from al_server.campaign.describe import Describer, Media
+from al_server.campaign.extracts import AnswerRow, Answers, BeliefsOfOthers, PredictionRow
 from al_server.campaign.loop import Loop
 from al_server.campaign.pool_files import PoolFiles
-from al_server.campaign.predicting import predict, probabilities_by_row
+from al_server.campaign.predicting import own_rows, predict
 from al_server.campaign.writer import Writer
 from al_server.errors import AlreadyExists
 from al_server.models import (
@@ -35,7 +36,6 @@ from al_server.models import (
     Source,
     Undone,
 )
-from al_server.models import Label as LabelName
 from al_server.store.catalog import StoredCampaign
 from strategies.kernels.distances import cosine_distances
 
@@ -43,25 +43,6 @@ PATIENCE_S = 0.2
 """How long a question waits for the answers acknowledged before it."""
 _N_FAILURES_SHOWN = 100
 _T = TypeVar("_T")
-
-
-class AnswerRow(NamedTuple):
-    """An answer that stands; a label of None is a skip. `known`: it came with the source."""
-
-    sample_id: str
-    annotator: str
-    label: LabelName | None
-    at: float
-    lead_time_s: float | None
-    known: bool
-
-
-class PredictionRow(NamedTuple):
-    """What is believed of a sample that nobody has answered."""
-
-    sample_id: str
-    label: LabelName
-    probability: float
 
 
 class Campaign:
@@ -72,6 +53,8 @@ class Campaign:
     Attributes
     ----------
     message : what the people who watch it should know, such as which embedder was chosen
+    error : why the last addition of samples failed, or None
+    adding : share done of samples being added, None while none are
     failures : samples that could not be taken in
     """
 
@@ -91,6 +74,8 @@ class Campaign:
         self.files = files
         self.loop = loop
         self.message = stored.prepared.message
+        self.error: str | None = None
+        self.adding: float | None = None
         self.failures: list[Failure] = list(stored.failures)
         self._describer = describer
         self._take_in = take_in
@@ -110,7 +95,8 @@ class Campaign:
 
         def next_batch() -> NextBatch:
             offer = self.loop.offer(annotator, n)
-            preload = offer.likely_next
+            has_pictures = self.prepared.kind == "image"
+            preload = self.loop.likely_next() if offer.rows and has_pictures else None
             return NextBatch(
                 samples=[self._picked(annotator, row) for row in offer.rows],
                 reason=offer.reason,
@@ -207,10 +193,11 @@ class Campaign:
         snapshot = self.loop.snapshot
         return CampaignInfo(
             name=self.spec.name,
-            state="ready",
+            state="ready" if self._writer.failure is None else "failed",
             progress=1.0,
             message=self.message,
-            error=None,
+            error=self._writer.failure or self.error,
+            adding=self.adding,
             task=self.spec.task,
             classes=list(self.loop.names.classes),
             **snapshot.counts.__dict__,
@@ -229,12 +216,11 @@ class Campaign:
 
     def predict(self, request: PredictIn) -> PredictOut:
         """Predict samples of the pool, or vectors from outside it."""
-        return self._read(
-            lambda: predict(request, self.loop.pool, self.loop.names, self._describer)
-        )
+        loop = self.loop
+        return predict(request, loop.pool, loop.names, self._describer, on_writer=self._read)
 
     def believed(self, sample_ids: Sequence[str]) -> list[Prediction | None]:
-        """Return what is believed of samples of the pool; None before the first label."""
+        """Return what is believed of samples of the pool; None where nothing is known of one."""
         names = self.loop.names
         return self._read(
             lambda: [self._describer.prediction(names.row(sample_id)) for sample_id in sample_ids]
@@ -300,43 +286,13 @@ class Campaign:
 
     def answer_rows(self) -> Iterator[AnswerRow]:
         """Return the answers that stand, in order of time."""
-        return iter(self._read(self._answer_rows))
-
-    def _answer_rows(self) -> list[AnswerRow]:
-        names, ledger = self.loop.names, self.loop.ledger
-        rows = [
-            AnswerRow(
-                names.sample_ids[row],
-                annotator,
-                None if answer.label is None else names.label_name(answer.label),
-                answer.at,
-                answer.lead_time_s,
-                False,
-            )
-            for row, answers in ledger.answers.items()
-            for annotator, answer in answers.items()
-        ]
-        rows += [
-            AnswerRow(
-                names.sample_ids[row], "", names.label_name(known.label), known.at, None, True
-            )
-            for row, known in ledger.known_labels().items()
-        ]
-        return sorted(rows, key=lambda answer: answer.at)
+        answers = self._read(lambda: Answers.of(self.loop.ledger))
+        return answers.rows(self.loop.names)
 
     def prediction_rows(self) -> Iterator[PredictionRow]:
         """Return what is believed of the samples that nobody has labeled, in order of the pool."""
-
-        def believed() -> list[PredictionRow]:
-            rows = np.flatnonzero(self.loop.pool.book.labels < 0)
-            predictions = [(row, self._describer.prediction(row)) for row in rows.tolist()]
-            return [
-                PredictionRow(self.loop.names.sample_ids[row], said.label, said.probability)
-                for row, said in predictions
-                if said is not None
-            ]
-
-        return iter(self._read(believed))
+        beliefs = self._read(lambda: BeliefsOfOthers.of(self.loop.pool))
+        return beliefs.prediction_rows(self.loop.names)
 
     def _read(self, run: Callable[[], _T]) -> _T:
         return self._writer.read(run, patience_s=PATIENCE_S)
@@ -344,21 +300,36 @@ class Campaign:
     # -- what changes it -----------------------------------------------------------------------
 
     def set_predictions(self, request: PredictionsIn) -> CampaignInfo:
-        """Take uncertainty from a model of the user's own."""
+        """Take uncertainty from a model of the user's own, for the samples it names.
+
+        What it said earlier of other samples stands.
+
+        Raises
+        ------
+        BadInput, UnknownSample
+            If they are no probabilities, or do not fit the pool; nothing changes.
+        """
+        names = self.loop.names
+        own = own_rows(request, names, multi=self.spec.task == "multi")
 
         def set_predictions() -> None:
-            multi = self.spec.task == "multi"
-            probabilities = probabilities_by_row(request, self.loop.names, multi=multi)
+            probabilities = own.laid_over(self.loop.pool.own_probabilities, names)
             file = f"predictions-{self.loop.seq + 1}.npz"
             self.files.save_predictions(file, probabilities)
             self.loop.set_predictions(file, probabilities)
+            self.files.drop_predictions(but=file)
 
         self._writer.write(set_predictions)
         return self.info()
 
     def clear_predictions(self) -> CampaignInfo:
-        """Return to the server's own classifier."""
-        self._writer.write(lambda: self.loop.set_predictions(None, None))
+        """Forget all that a model of the user's own has said."""
+
+        def clear_predictions() -> None:
+            self.loop.set_predictions(None, None)
+            self.files.drop_predictions(but=None)
+
+        self._writer.write(clear_predictions)
         return self.info()
 
     def add_classes(self, names: Sequence[str]) -> ClassesOut:

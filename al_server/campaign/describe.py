@@ -87,12 +87,15 @@ class Describer:
     # -- what is believed ----------------------------------------------------------------------
 
     def prediction(self, row: int) -> Prediction | None:
-        """Return what is believed of a sample; None before the first label."""
-        if not self._pool.has_beliefs:
+        """Return what is believed of a sample.
+
+        None where nothing is known of it: no label yet, and no word of the user's own model.
+        """
+        if not self._pool.is_believed_of(row):
             return None
         probabilities = self._pool.probabilities_of(row)
         return Prediction(
-            label=self._believed(probabilities), probability=_as_share(probabilities.max())
+            label=self._believed(probabilities), probability=as_share(probabilities.max())
         )
 
     def _believed(self, probabilities: NDArray[np.float32]) -> LabelName:
@@ -124,26 +127,28 @@ class Describer:
             return self._names.classes[int(book.labels[row])]
         return [self._names.classes[c] for c in np.flatnonzero(book.targets[row] == 1)]
 
+    def voters(
+        self, rows: NDArray[np.integer], distances: NDArray[np.float32]
+    ) -> list[NearestLabeled]:
+        """Return labeled samples that vote, with what they vote for."""
+        return [
+            self._near(int(row), float(distance))
+            for row, distance in zip(rows, distances, strict=True)
+        ]
+
     def predicted(
         self,
         sample_id: str | None,
         probabilities: NDArray[np.float32],
-        rows: NDArray[np.integer],
-        distances: NDArray[np.float32],
+        neighbors: list[NearestLabeled],
     ) -> Predicted:
-        """Return one answer of `predict`."""
-        near = [
-            self._near(int(row), float(distance))
-            for row, distance in zip(rows, distances, strict=True)
-        ]
+        """Return one answer of `predict`. May be called from any thread."""
+        names = self._names.classes[: len(probabilities)]  # there may be more by now
         return Predicted(
             sample_id=sample_id,
             label=self._believed(probabilities),
-            probabilities={
-                name: _as_share(p)
-                for name, p in zip(self._names.classes, probabilities, strict=True)
-            },
-            neighbors=near,
+            probabilities=dict(zip(names, map(as_share, probabilities.tolist()), strict=True)),
+            neighbors=neighbors,
         )
 
     # -- whole samples -------------------------------------------------------------------------
@@ -212,6 +217,7 @@ def status_name(status: Status) -> Literal["unlabeled", "pending", "labeled", "s
     return names[status]
 
 
-def _as_share(probability: float) -> float:
+def as_share(probability: float) -> float:
+    """Return a probability that is no more than one."""
     # a float32 sum may be a hair over one
     return min(1.0, max(0.0, float(probability)))

@@ -18,7 +18,7 @@ from al_server.campaign.names import Names, tie_keys
 from al_server.campaign.neighbors import pool_neighbors, vote_width
 from al_server.campaign.pool_files import PoolFiles
 from al_server.campaign.recording import as_stored
-from al_server.errors import ALError, BadSource
+from al_server.errors import ALError, BadSource, StorageFull
 from al_server.models import CampaignSpec, Source
 from al_server.sources.fetch import Fetcher
 from al_server.sources.listing import Listing
@@ -27,6 +27,8 @@ from al_server.sources.read import read_source
 from al_server.store.catalog import Prepared, StoredCampaign, state_change
 from al_server.store.event_log import Event, EventLog, NewSample
 
+MAX_BELIEFS_BYTES = 4 * 2**30
+"""Room for the probabilities of all samples and classes, float32."""
 _log = logging.getLogger(__name__)
 # shares of the progress bar at which a step ends
 _READ, _EMBEDDED, _HELD_OUT = 0.02, 0.8, 0.85
@@ -73,7 +75,9 @@ class Intake:
         listing = self._read(spec.source)
         names = Names(spec.name, multi=self._multi)
         names.add_classes(spec.classes)
-        _known_labels(listing, names, first_row=0)  # an unknown class is said before the long work
+        # what can be said before the long work is said now
+        _check_size(len(listing.sample_ids), len(spec.classes))
+        _known_labels(listing, names, first_row=0)
         choice = choose_embedder(spec.embedder, listing.kind)
         listing = self._embed(listing, choice.name, start=_READ, end=_EMBEDDED)
         assert listing.vectors is not None
@@ -228,10 +232,20 @@ class Addition:
         )
         try:
             self._files.save_neighbors(loop.pool.neighbors)
-        except OSError as error:
+        except (OSError, StorageFull) as error:
             # the samples are in; the neighbours will be looked for again at the next start
             _log.warning("neighbours of %s were not kept: %s", loop.spec.name, error)
         return len(fresh)
+
+
+def _check_size(n_samples: int, n_classes: int) -> None:
+    n_bytes = n_samples * n_classes * 4
+    if n_bytes > MAX_BELIEFS_BYTES:
+        raise BadSource(
+            f"{n_samples:,} samples x {n_classes:,} classes take {n_bytes / 2**30:.1f} GiB of "
+            f"probabilities; up to {MAX_BELIEFS_BYTES / 2**30:.0f} GiB are held in memory",
+            "make several campaigns, each with a part of the samples or of the classes",
+        )
 
 
 def _known_labels(listing: Listing, names: Names, *, first_row: int) -> list[Event]:

@@ -32,7 +32,7 @@ from al_server.models import AnswerIn, CampaignSpec
 from al_server.store.event_log import Event, EventLog, NewSample
 from strategies.pool import Explanation, PoolView, Strategy
 
-_LOOKAHEAD_UP_TO = 200_000  # samples; beyond, a second pick costs more than a preload saves
+_LOOKAHEAD_UP_TO = 200_000  # samples; beyond, a pick costs more than a preload saves
 _RETRY_S = 5.0
 _log = logging.getLogger(__name__)
 
@@ -53,12 +53,10 @@ class Offer:
     ----------
     rows : leased to the annotator now, in order
     reason : why there are none, or None
-    likely_next : a row that may well be offered after these, or None
     """
 
     rows: list[int]
     reason: Reason | None
-    likely_next: int | None
 
 
 class Loop:
@@ -139,8 +137,16 @@ class Loop:
         return Offer(
             rows=rows,
             reason=None if rows else why_nothing(self.ledger, annotator, self.spec.budget),
-            likely_next=next(iter(picks.rows[n_fresh:]), None),
         )
+
+    def likely_next(self) -> int | None:
+        """Return a row that may well be offered next, for a page to load its picture ahead.
+
+        Picked as if what is in somebody's hands covered nothing yet, which costs no distances.
+        """
+        if len(self.names.sample_ids) > _LOOKAHEAD_UP_TO:
+            return None
+        return next(iter(self._picks(1).rows), None)
 
     def reserve(self, holder: str, n: int, *, lease_s: float) -> list[int]:
         """Lease up to `n` new picks to a holder, beside what it holds; most valuable first."""
@@ -183,9 +189,8 @@ class Loop:
     def _picks(self, n: int) -> Picks:
         if n == 1 and self._ready is not None and self._ready.seq == self._log.last_seq:
             return self._ready
-        n_ahead = 1 if len(self.names.sample_ids) <= _LOOKAHEAD_UP_TO else 0
         seed, seq = self.spec.seed, self._log.last_seq
-        return pick(self._strategy, self._view(), n + n_ahead, seed=seed, seq=seq)
+        return pick(self._strategy, self._view(), n, seed=seed, seq=seq)
 
     def _view(self) -> PoolView:
         # rows whose news has not reached the arrays yet must not be offered

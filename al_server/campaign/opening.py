@@ -47,7 +47,7 @@ def open_loop(stored: StoredCampaign, *, engine: Engine, files: PoolFiles) -> Lo
         n_classes=len(names.classes),
         multi=spec.task == "multi",
         votes=VoteSettings(spec.k, stored.prepared.vote_width, SMOOTHING),
-        holdout=files.load_holdout(),
+        holdout=files.load_holdout() if spec.holdout is not None else None,
     )
     pool.restore(
         ((row, *ledger.standing(row)) for row in ledger.answered_rows()),

@@ -1,7 +1,11 @@
 """The files of one campaign: what is too large for tables, and can be computed again."""
 
+import errno
+import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -12,6 +16,8 @@ from numpy.typing import NDArray
 from al_server.campaign.holdout import HoldoutData
 from al_server.campaign.nearest import NearestLists
 from al_server.campaign.neighbors import N_NEIGHBORS
+from al_server.errors import StorageFull
+from al_server.models import Source
 
 _BLOCK = 65_536
 _log = logging.getLogger(__name__)
@@ -49,7 +55,8 @@ class PoolFiles:
     def append_embeddings(self, vectors: NDArray[np.float32], *, n_before: int) -> None:
         """Write unit rows after the first `n_before`; what a broken run left behind goes."""
         path = self.folder / "embeddings.f32"
-        with path.open("r+b" if path.exists() else "w+b") as file:
+        mode = "r+b" if path.exists() else "w+b"
+        with _needs_room(path), path.open(mode) as file:
             file.truncate(n_before * vectors.shape[1] * 4)
             file.seek(0, os.SEEK_END)
             np.ascontiguousarray(vectors, dtype="<f4").tofile(file)
@@ -72,13 +79,16 @@ class PoolFiles:
 
     def load_neighbors(self, n_samples: int) -> NearestLists | None:
         """Return the neighbours, or None where they are not there for exactly these samples."""
+        path = self.folder / "neighbors.npz"
+        if not path.exists():
+            return None
         try:
-            stored = _load(self.folder / "neighbors.npz")
+            stored = _load(path)
         except (OSError, ValueError, EOFError, BadZipFile) as error:
             # they can be computed again
-            _log.warning("%s cannot be read: %s", self.folder / "neighbors.npz", error)
+            _log.warning("%s cannot be read: %s", path, error)
             return None
-        if stored is None or stored["rows"].shape != (n_samples, N_NEIGHBORS):
+        if stored["rows"].shape != (n_samples, N_NEIGHBORS):
             return None
         lists = NearestLists(0, n_watched=N_NEIGHBORS, n_spare=0)
         lists.adopt(stored["rows"], stored["distances"])
@@ -90,34 +100,82 @@ class PoolFiles:
         """Keep the holdout."""
         _save(self.folder / "holdout.npz", embeddings=data.embeddings, truth=data.truth)
 
-    def load_holdout(self) -> HoldoutData | None:
-        """Return the holdout, if the campaign has one."""
+    def load_holdout(self) -> HoldoutData:
+        """Return the holdout; a lost file is an OSError that names it."""
         stored = _load(self.folder / "holdout.npz")
-        return None if stored is None else HoldoutData(stored["embeddings"], stored["truth"])
+        return HoldoutData(stored["embeddings"], stored["truth"])
 
     def save_predictions(self, name: str, probabilities: NDArray[np.float32]) -> None:
         """Keep a user's own predictions under a name."""
         _save(self.folder / name, probabilities=probabilities)
 
-    def load_predictions(self, name: str) -> NDArray[np.float32] | None:
-        """Return a user's own predictions."""
-        stored = _load(self.folder / name)
-        return None if stored is None else stored["probabilities"]
+    def drop_predictions(self, *, but: str | None) -> None:
+        """Delete all predictions, finished or not, but those of one name."""
+        for path in self.folder.glob("predictions-*"):
+            if path.name != but:
+                try:
+                    path.unlink(missing_ok=True)
+                except OSError as error:
+                    _log.warning("%s was replaced, but could not be deleted: %s", path, error)
+
+    def load_predictions(self, name: str) -> NDArray[np.float32]:
+        """Return a user's own predictions; a lost file is an OSError that names it."""
+        return _load(self.folder / name)["probabilities"]
+
+    # -- additions that are under way ----------------------------------------------------------
+
+    def additions(self) -> list[Source]:
+        """Return the sources that were to be added and are not in yet, oldest first."""
+        path = self.folder / "additions.json"
+        if not path.exists():
+            return []
+        return [Source.model_validate(source) for source in json.loads(path.read_text("utf-8"))]
+
+    def remember_addition(self, source: Source) -> None:
+        """Keep a source until it is in, so that a restart takes it up again."""
+        self._write_additions([*self.additions(), source])
+
+    def forget_addition(self, source: Source) -> None:
+        """Let go of a source that is in, or that cannot be taken in."""
+        left = self.additions()
+        if source in left:
+            left.remove(source)
+            self._write_additions(left)
+
+    def _write_additions(self, sources: list[Source]) -> None:
+        path = self.folder / "additions.json"
+        unfinished = path.with_suffix(".unfinished")
+        with _needs_room(path):
+            unfinished.write_text(json.dumps([source.model_dump() for source in sources]), "utf-8")
+        unfinished.replace(path)
 
 
 def _save(path: Path, **arrays: NDArray[Any]) -> None:
     """Write all or nothing."""
     unfinished = path.with_suffix(".unfinished")
-    with unfinished.open("wb") as file:
+    with _needs_room(path), unfinished.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)
 
 
-def _load(path: Path) -> dict[str, NDArray[Any]] | None:
-    if not path.exists():
-        return None
+@contextmanager
+def _needs_room(path: Path) -> Iterator[None]:
+    """Turn a full disk into an error that says so."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        path.with_suffix(".unfinished").unlink(missing_ok=True)
+        raise StorageFull(
+            f"{path.name} could not be written: {error.strerror}",
+            "make room on the server's disk, then repeat",
+        ) from error
+
+
+def _load(path: Path) -> dict[str, NDArray[Any]]:
     # opened here: numpy leaves a damaged archive open
     with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         return dict(stored)

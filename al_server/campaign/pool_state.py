@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_server.campaign import kernels
-from al_server.campaign.classifier import KnnVotes, LabelBook, VoteSettings
+from al_server.campaign.classifier import Beliefs, KnnVotes, LabelBook, VoteSettings
 from al_server.campaign.holdout import Holdout, HoldoutData
 from al_server.campaign.nearest import NearestLists
 from al_server.campaign.neighbors import density_of, extend_neighbors
@@ -275,16 +275,29 @@ class PoolState:
         return believed if said is None else said
 
     @property
-    def has_beliefs(self) -> bool:
-        """Whether there is anything to believe yet: a label, or predictions of the user's own."""
-        return self.n_labeled > 0 or self._own is not None
+    def own_probabilities(self) -> NDArray[np.float32] | None:
+        """What a model of the user's own has said: NaN rows where nothing; None without one."""
+        return None if self._own is None else self._own.probabilities
+
+    def is_believed(self) -> NDArray[np.bool_]:
+        """Tell for each row whether anything is known of it: by a label, or by the user's model."""
+        if self.n_labeled > 0:
+            return np.ones(len(self.status), dtype=np.bool_)
+        return np.zeros(len(self.status), dtype=np.bool_) if self._own is None else self._own.said
+
+    def is_believed_of(self, row: int) -> bool:
+        """Tell whether anything is known of one row. Time O(1)."""
+        return self.n_labeled > 0 or (self._own is not None and bool(self._own.said[row]))
+
+    def beliefs(self) -> Beliefs:
+        """Return what is believed of every row; where nothing is known, the prior."""
+        beliefs = self.votes.beliefs
+        return beliefs if self._own is None else self._own.over(beliefs)
 
     def view(self) -> PoolView:
         """Return the pool as it stands: the arrays themselves, not copies."""
-        known = self.has_beliefs
-        beliefs = self.votes.beliefs
-        if self._own is not None:
-            beliefs = self._own.over(beliefs)
+        known = self.n_labeled > 0 or self._own is not None
+        beliefs = self.beliefs()
         return PoolView(
             embeddings=self.embeddings,
             status=self.status,

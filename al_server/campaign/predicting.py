@@ -1,6 +1,9 @@
 """Predictions: the server's, for any vector, and those of a model of the user's own."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +13,29 @@ from al_server.campaign.names import Names
 from al_server.campaign.pool_files import unit_rows
 from al_server.campaign.pool_state import PoolState
 from al_server.errors import BadInput
-from al_server.models import Predicted, PredictIn, PredictionsIn, PredictOut
+from al_server.models import NearestLabeled, PredictIn, PredictionsIn, PredictOut
+from al_server.sources.listing import shown
 from strategies.pool import Neighbors
 
+N_AT_ONCE = 256
+"""Samples predicted in one go: those who label wait for no more than one such slice."""
+_Voted = tuple[NDArray[np.float32], list[NearestLabeled]]
+_S = TypeVar("_S", list[int], NDArray[np.float32])
 
-def predict(request: PredictIn, pool: PoolState, names: Names, describer: Describer) -> PredictOut:
+
+def predict(
+    request: PredictIn,
+    pool: PoolState,
+    names: Names,
+    describer: Describer,
+    *,
+    on_writer: Callable[[Callable[[], list[_Voted]]], list[_Voted]],
+) -> PredictOut:
     """Answer for samples of the pool, or for vectors from outside it.
+
+    Parameters
+    ----------
+    on_writer : runs a short job on the thread that owns the pool
 
     Raises
     ------
@@ -26,32 +46,48 @@ def predict(request: PredictIn, pool: PoolState, names: Names, describer: Descri
     """
     if (request.sample_ids is None) == (request.embeddings is None):
         raise BadInput("give either sample_ids or embeddings", "send one of the two")
+    jobs: list[Callable[[], list[_Voted]]]
+    ids: Sequence[str | None]
     if request.sample_ids is not None:
-        answers = [
-            _of_sample(sample_id, pool, names, describer) for sample_id in request.sample_ids
-        ]
-        return PredictOut(predictions=answers)
-    vectors = checked_vectors(request.embeddings or [], pool.embeddings.shape[1])
+        ids = request.sample_ids
+        rows = [names.row(sample_id) for sample_id in request.sample_ids]
+        jobs = [partial(_of_rows, some, pool, describer) for some in _slices(rows)]
+    else:
+        vectors = checked_vectors(request.embeddings or [], pool.embeddings.shape[1])
+        ids = [None] * len(vectors)
+        jobs = [partial(_of_vectors, some, pool, describer) for some in _slices(vectors)]
+    voted = [one for job in jobs for one in on_writer(job)]
+    answers = [describer.predicted(name, *one) for name, one in zip(ids, voted, strict=True)]
+    return PredictOut(predictions=answers)
+
+
+def _slices(values: _S) -> Iterator[_S]:
+    for start in range(0, len(values), N_AT_ONCE):
+        yield values[start : start + N_AT_ONCE]
+
+
+def _of_rows(rows: Sequence[int], pool: PoolState, describer: Describer) -> list[_Voted]:
+    # copies: the writer goes on while they are spelled out
+    return [
+        (pool.probabilities_of(row).copy(), describer.voters(*pool.votes.neighbors_of(row)))
+        for row in rows
+    ]
+
+
+def _of_vectors(
+    vectors: NDArray[np.float32], pool: PoolState, describer: Describer
+) -> list[_Voted]:
     k = min(pool.votes.settings.k, len(pool.index))
-    if len(vectors) == 0:
-        return PredictOut(predictions=[])
     if k == 0:
         empty = np.empty((len(vectors), 0))
         neighbors = Neighbors(empty.astype(np.int64), empty.astype(np.float32))
     else:
         neighbors = pool.index.search(vectors, k=k)
     beliefs = pool.votes.predict(neighbors)
-    answers = [
-        describer.predicted(None, probabilities, rows, distances)
+    return [
+        (probabilities, describer.voters(rows, distances))
         for probabilities, rows, distances in zip(beliefs.probabilities, *neighbors, strict=True)
     ]
-    return PredictOut(predictions=answers)
-
-
-def _of_sample(sample_id: str, pool: PoolState, names: Names, describer: Describer) -> Predicted:
-    row = names.row(sample_id)
-    neighbors = pool.votes.neighbors_of(row)
-    return describer.predicted(sample_id, pool.probabilities_of(row), *neighbors)
 
 
 def checked_vectors(rows: Sequence[Sequence[float]], n_features: int) -> NDArray[np.float32]:
@@ -72,32 +108,69 @@ def checked_vectors(rows: Sequence[Sequence[float]], n_features: int) -> NDArray
     return unit_rows(vectors)
 
 
-def probabilities_by_row(
-    request: PredictionsIn, names: Names, *, multi: bool
-) -> NDArray[np.float32]:
-    """Return a user's own probabilities, shape (n_samples, n_classes), NaN where nothing is said.
+class OwnRows(NamedTuple):
+    """Probabilities by a model of the user's own, for some rows.
+
+    Attributes
+    ----------
+    rows : int64 array of shape (n_rows,), distinct
+    probabilities : float64 array of shape (n_rows, n_classes)
+    """
+
+    rows: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+
+    def laid_over(self, earlier: NDArray[np.float32] | None, names: Names) -> NDArray[np.float32]:
+        """Return these and what was said earlier of other rows, NaN where nothing ever was.
+
+        Parameters
+        ----------
+        earlier : float32 array of shape (n_samples, n_classes), or None
+        """
+        shape = (len(names.sample_ids), len(names.classes))
+        result = np.full(shape, np.nan, dtype=np.float32) if earlier is None else earlier.copy()
+        result[self.rows] = 0.0  # of classes that were appended meanwhile
+        result[self.rows, : self.probabilities.shape[1]] = self.probabilities
+        return result
+
+
+def own_rows(request: PredictionsIn, names: Names, *, multi: bool) -> OwnRows:
+    """Check a user's own probabilities.
 
     Raises
     ------
     BadInput
-        If the numbers are no probabilities, or do not fit the samples and classes.
+        If the numbers are no probabilities, do not fit the samples and classes, or a sample is
+        named twice.
     UnknownSample
         If the pool does not hold a sample.
     """
-    n_classes = len(names.classes)
+    classes = list(names.classes)
     given = request.probabilities
     if len(given) != len(request.sample_ids):
         raise BadInput(
             f"{len(request.sample_ids)} sample_ids, but {len(given)} rows of probabilities",
             "send one row a sample",
         )
-    short = next((place for place, row in enumerate(given) if len(row) != n_classes), None)
+    doubled = [name for name, n in Counter(request.sample_ids).items() if n > 1]
+    if doubled:
+        raise BadInput(
+            f"{len(doubled)} sample_ids are named more than once: {shown(doubled)}",
+            "send one row a sample",
+        )
+    short = next((place for place, row in enumerate(given) if len(row) != len(classes)), None)
     if short is not None:
         raise BadInput(
-            f"probabilities[{short}] has {len(given[short])} numbers for {n_classes} classes",
-            f"send one number a class, in this order: {', '.join(names.classes[:20])}",
+            f"probabilities[{short}] has {len(given[short])} numbers for {len(classes)} classes",
+            f"send one number a class, in this order: {', '.join(classes[:20])}",
         )
     values = np.array(given, dtype=np.float64)
+    _check_probabilities(values, multi=multi)
+    rows = [names.row(sample_id) for sample_id in request.sample_ids]
+    return OwnRows(np.array(rows, dtype=np.int64), values)
+
+
+def _check_probabilities(values: NDArray[np.float64], *, multi: bool) -> None:
     unfit = ~((values >= 0) & (values <= 1)).all(axis=1)
     if not multi:
         unfit |= ~(np.abs(values.sum(axis=1) - 1) <= 1e-3)
@@ -107,7 +180,3 @@ def probabilities_by_row(
             f"probabilities[{int(unfit.argmax())}] are not numbers from 0 to 1{total}",
             "send probabilities, not scores or logits",
         )
-    result = np.full((len(names.sample_ids), n_classes), np.nan, dtype=np.float32)
-    rows = [names.row(sample_id) for sample_id in request.sample_ids]
-    result[rows] = values
-    return result

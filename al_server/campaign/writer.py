@@ -60,6 +60,11 @@ class Writer:
         self._thread = threading.Thread(target=self._loop, name=f"writer-{name}", daemon=True)
         self._thread.start()
 
+    @property
+    def failure(self) -> str | None:
+        """Why the thread has stopped for good, or None."""
+        return None if self._failure is None else repr(self._failure)
+
     def write(self, run: Callable[[], _T]) -> _T:
         """Run a job in order with the other writes, and return its result."""
         future: Future[_T] = Future()

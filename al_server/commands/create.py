@@ -13,9 +13,6 @@ from al_server.errors import BadInput, NotReady
 from al_server.models import CampaignInfo
 
 POLL_S = 0.3
-# a running campaign stays ready while samples are added: its message tells how that goes
-ADDING = "taking in "
-NOT_ADDED = "no samples were added"
 labels_option = click.option(
     "--labels", is_flag=True, help="Take the known labels of the source over."
 )
@@ -130,16 +127,18 @@ def _wait(server: Connection, info: CampaignInfo) -> CampaignInfo:
             time.sleep(POLL_S)
             info = CampaignInfo.model_validate(server.get(campaign_path(info.name)))
             shown.set_description_str(info.message or info.name, refresh=False)
-            shown.update(round(100 * info.progress, 1) - shown.n)
+            share = info.progress if info.adding is None else info.adding
+            shown.update(round(100 * share, 1) - shown.n)
     if info.state == "failed":
         raise NotReady(f"{info.name} failed: {info.error}", "mend that, and create it again")
-    if (info.message or "").startswith(NOT_ADDED):
-        raise NotReady(f"{info.name}: {info.message}", "mend that, and add them again")
+    if info.error is not None:
+        raise NotReady(f"{info.name}: {info.error}", "mend that, and add them again")
     return info
 
 
 def _is_working(info: CampaignInfo) -> bool:
-    return info.state == "preparing" or (info.message or "").startswith(ADDING)
+    # a running campaign stays ready while samples are added
+    return info.state == "preparing" or info.adding is not None
 
 
 def _say(info: CampaignInfo, as_json: bool, address: str) -> None:

@@ -46,9 +46,16 @@ class Access:
     token : what a client must show; None lets everyone in
     secret_key : what cookies are signed with
     throttle : counts wrong tokens
+
+    Raises
+    ------
+    BadInput
+        If the token is empty or blank: whoever sends nothing would have shown it.
     """
 
     def __init__(self, token: str | None, *, secret_key: bytes, throttle: Throttle) -> None:
+        if token is not None and not token.strip():
+            raise BadInput("the token is empty", "set AL_TOKEN to a long random text")
         self._digest = None if token is None else _digest(token)
         self._secret_key = secret_key
         self._throttle = throttle
@@ -59,13 +66,17 @@ class Access:
         return self._digest is None
 
     def is_right(self, given: str, *, address: str) -> bool:
-        """Compare a token in constant time; raise `TooManyTries` for who has guessed too often."""
+        """Compare a token in constant time; raise `TooManyTries` for who has guessed too often.
+
+        The right token is let in whatever happened before: others behind the same address, such
+        as a proxy's, cannot shut its owner out.
+        """
         if self._digest is None:
             return True
-        self._throttle.check(address)
         digest = _digest(given)
         if hmac.compare_digest(digest, self._digest):
             return True
+        self._throttle.check(address)
         self._throttle.wrong(address, digest)
         return False
 

@@ -16,7 +16,9 @@ from al_server.sources.paths import is_inside, real_path
 from al_server.sources.sheet import Sheet, read_sheet, row_name
 from embeddings.images import IMAGE_SUFFIXES
 
-SAMPLE_COLUMNS = ("text", "image", "path", "file", "filename", "url", "uri", "embedding", "vector")
+PATH_COLUMNS = ("image", "path", "file", "filename")
+URL_COLUMNS = ("url", "uri")
+SAMPLE_COLUMNS = ("text", *PATH_COLUMNS, *URL_COLUMNS, "embedding", "vector")
 ID_COLUMN = "id"
 LABEL_COLUMN = "label"
 N_LOOKED_AT = 1000
@@ -55,7 +57,7 @@ def read_table(
     sheet = read_sheet(file)
     columns = _choose(sheet.table.column_names, source, file)
     where = f"{file}, column {columns.sample}"
-    content = source.content or _told(sheet.table.column(columns.sample), where)
+    content = source.content or _told(sheet.table.column(columns.sample), columns.sample, where)
     sheet = _without_gaps(sheet, columns.sample, file)
     samples, numbers = sheet.table.column(columns.sample), sheet.row_numbers
     ids = _ids(sheet, columns, content, file)
@@ -95,16 +97,22 @@ def _choose(names: Sequence[str], source: Source, file: Path) -> _Columns:
     return _Columns((usual or others)[0], sample_id, label)
 
 
-def _told(column: Any, where: str) -> str:
-    """Tell what a column holds, by its type and its first values."""
+def _told(column: Any, name: str, where: str) -> str:
+    """Tell what a column holds: by its type, by most of its first values, or by its name.
+
+    A few odd cells must not turn pictures into texts; they are listed as failures later.
+    """
     if is_list(column):
         return "vector"
-    first = [cell.strip() for cell in texts(column.drop_null()[:N_LOOKED_AT], where=where)]
-    if first and all(cell.startswith(("http://", "https://")) for cell in first):
+    cells = [cell.strip() for cell in texts(column.drop_null()[:N_LOOKED_AT], where=where)]
+    cells = [cell for cell in cells if cell]
+    n_urls = sum(cell.startswith(("http://", "https://")) and " " not in cell for cell in cells)
+    n_images = sum(Path(cell).suffix.lower() in IMAGE_SUFFIXES for cell in cells)
+    if 2 * n_urls > len(cells):
         return "url"
-    if first and all(Path(cell).suffix.lower() in IMAGE_SUFFIXES for cell in first):
+    if 2 * n_images > len(cells) or name.lower() in PATH_COLUMNS:
         return "image"
-    return "text"
+    return "url" if name.lower() in URL_COLUMNS else "text"
 
 
 def _without_gaps(sheet: Sheet, name: str, file: Path) -> Sheet:
@@ -169,7 +177,8 @@ def _image_listing(
         raise BadSource(
             f"{file}: none of its {len(files)} images can be had; {lost[0].sample}: "
             f"{lost[0].reason}",
-            "image paths count from the table's folder, and must lie under the server's roots",
+            "image paths count from the table's folder, and must lie under the server's roots; "
+            'where the column holds texts, say "content": "text"',
         )
     kept_ids = [ids[position] for position in kept]
     check_ids(kept_ids, where=file)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypedDict, Unpack
 
-from sqlalchemy import Engine, Update, insert, select, update
+from sqlalchemy import Engine, Update, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from al_server.errors import AlreadyExists
@@ -82,7 +82,7 @@ class Catalog:
         self._engine = engine
 
     def add(self, spec: CampaignSpec) -> StoredCampaign:
-        """Enter a campaign in the state `preparing`.
+        """Enter a campaign in the state `preparing`; a failed one of that name makes room for it.
 
         Raises
         ------
@@ -98,6 +98,9 @@ class Catalog:
         }
         try:
             with writing(self._engine) as connection:
+                # nothing hangs on a failed one: samples and events are entered when all is ready
+                failed = (campaigns.c.name == spec.name) & (campaigns.c.state == "failed")
+                connection.execute(delete(campaigns).where(failed))
                 connection.execute(insert(campaigns), values)
         except IntegrityError as error:
             raise AlreadyExists(

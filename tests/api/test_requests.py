@@ -40,6 +40,8 @@ def post(client: FlaskClient, path: str, body: str | bytes) -> TestResponse:
         ({"name": None}, ["name: "]),
         ({"classes": []}, ["classes: ", "at least 1"]),
         ({"classes": ["a", ""]}, ["classes[1]: "]),
+        ({"classes": ["a", " \t"]}, ["classes[1]: Name should have a visible character"]),
+        ({"classes": ["a\nb"]}, ["classes[0]: Name should have no control characters", "a\\nb"]),
         ({"source": {"kind": "npz", "path": "x", "lables": True}}, ["source.lables", "labels?"]),
         ({"source": {"kind": "zip", "path": "x"}}, ["source.kind: ", "'images'", "'zip'"]),
         ({"source": {"kind": "npz"}}, ["source.path: is missing"]),
@@ -119,6 +121,8 @@ def test_a_body_of_another_type_is_refused(client: FlaskClient, kind: str | None
         ("n=x", "n: "),
         ("n=1&n=2", "twice"),
         ("annotator=", "annotator: "),
+        ("annotator=%20", "annotator: Name should have a visible character"),
+        ("annotator=a%0Ab", "annotator: Name should have no control characters"),
         ("anotator=ann", "did you mean annotator?"),
     ],
 )

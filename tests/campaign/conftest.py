@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from al_server.campaign.campaign import Campaign
 from tests.toys_campaign import ToyCampaign, grid_vectors
 
 MakeToy = Callable[..., ToyCampaign]
+Open = Callable[[ToyCampaign], Campaign]
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -39,3 +41,17 @@ def make_toy(tmp_path: Path) -> Iterator[MakeToy]:
     yield make
     for toy in made:
         toy.close()
+
+
+@pytest.fixture
+def open_() -> Iterator[Open]:
+    """Open a toy with its writer thread."""
+    opened: list[Campaign] = []
+
+    def open_(toy: ToyCampaign) -> Campaign:
+        opened.append(toy.open_campaign())
+        return opened[-1]
+
+    yield open_
+    for campaign in opened:
+        campaign.close()

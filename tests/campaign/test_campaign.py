@@ -1,7 +1,7 @@
 """A campaign with its writer thread, asked from many threads, on a disk that fills up."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from typing import Any
@@ -12,26 +12,12 @@ import pytest
 from al_server.campaign.campaign import Campaign
 from al_server.errors import AlreadyExists, BadInput, NotReady, StorageFull, UnknownSample
 from al_server.models import AnswerIn, PredictIn, PredictionsIn
-from tests.campaign.conftest import MakeToy
+from tests.campaign.conftest import MakeToy, Open
 from tests.campaign.test_rebuild import assert_rebuilt_is_the_same, ledger_of
 from tests.store.full_disk import full
-from tests.toys_campaign import CLASSES, ToyCampaign, grid_vectors
+from tests.toys_campaign import CLASSES, grid_vectors
 
 LONG = "x" * 1000
-Open = Callable[[ToyCampaign], Campaign]
-
-
-@pytest.fixture
-def open_() -> Iterator[Open]:
-    opened: list[Campaign] = []
-
-    def open_(toy: ToyCampaign) -> Campaign:
-        opened.append(toy.open_campaign())
-        return opened[-1]
-
-    yield open_
-    for campaign in opened:
-        campaign.close()
 
 
 def answer(sample_id: str, label: str | None = "ash", **more: Any) -> AnswerIn:
@@ -181,6 +167,7 @@ def test_predictions_of_ones_own_take_over_and_are_given_up_again(
         (["s1"], [[-0.5, 1.0, 0.5]], "from 0 to 1"),
         (["s1", "s2"], [[0, 0, 1]], "2 sample_ids, but 1 rows"),
         (["s1"], [[float("inf"), 0, 0]], "from 0 to 1"),
+        (["s1", "s2", "s1"], [[0, 0, 1]] * 3, "1 sample_ids are named more than once: s1"),
     ],
 )
 def test_what_are_no_probabilities_is_refused(

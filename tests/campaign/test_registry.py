@@ -341,8 +341,8 @@ def test_samples_that_do_not_fit_leave_a_running_campaign_as_it_was(
     campaign.take_in(source).result(WITHIN_S)
     info = registry.info("trees")
     assert (info.state, info.n_samples) == ("ready", 6)
-    assert info.message is not None
-    assert info.message.startswith("no samples were added: ") and says in info.message
+    assert info.error is not None
+    assert info.error.startswith("no samples were added: ") and says in info.error
     assert campaign.next_batch(annotator="ann").samples
     with pytest.raises(OutsideRoots):
         campaign.add_samples(Source(kind="images", path="/etc"))
@@ -354,7 +354,7 @@ def test_vectors_of_another_width_cannot_join(open_: Open, tmp_path: Path) -> No
     settled(registry, "trees")
     campaign = registry.campaign("trees")
     campaign.take_in(vectors(tmp_path, "wide.npz", n_features=5)).result(WITHIN_S)
-    assert "5 numbers each, the pool's have 3" in (registry.info("trees").message or "")
+    assert "5 numbers each, the pool's have 3" in (registry.info("trees").error or "")
 
 
 def test_answers_in_unknown_classes_are_refused(open_: Open, tmp_path: Path) -> None:
@@ -389,3 +389,67 @@ def test_a_campaign_whose_files_are_lost_does_not_keep_the_others_closed(
     with pytest.raises(NotReady, match="lost"):
         again.campaign("lost")
     again.campaign("sound").record_labels([AnswerIn(sample_id="0", label="ash")])
+
+
+def test_the_name_of_a_failed_campaign_is_free_again(open_: Open, tmp_path: Path) -> None:
+    registry = open_()
+    (tmp_path / "empty.csv").write_text("text\n")
+    registry.create(spec("trees", Source(kind="table", path="empty.csv", column="text")))
+    assert settled(registry, "trees").state == "failed"
+    registry.create(spec("trees", texts(tmp_path), embedder="letters"))
+    assert settled(registry, "trees").state == "ready"
+    registry.close()
+    again = open_()
+    assert [(info.name, info.state) for info in again.infos()] == [("trees", "ready")]
+
+
+def test_an_addition_that_was_stopped_is_taken_up_at_the_next_start(
+    open_: Open, tmp_path: Path
+) -> None:
+    registry = open_()
+    registry.create(spec("trees", texts(tmp_path), embedder="gated"))
+    settled(registry, "trees")
+    GatedLetters.gate.clear()
+    GatedLetters.entered.clear()
+    registry.campaign("trees").add_samples(texts(tmp_path, "more.csv", n=9))
+    assert GatedLetters.entered.wait(WITHIN_S)
+    assert registry.info("trees").adding is not None
+    closing = threading.Thread(target=registry.close)
+    closing.start()
+    wait_for(lambda: not closing.is_alive() or registry._stopping.is_set())
+    GatedLetters.gate.set()
+    closing.join(WITHIN_S)
+    again = open_()
+    wait_for(lambda: again.info("trees").n_samples == 9)
+    wait_for(lambda: again.info("trees").adding is None)
+    again.close()
+    assert open_().info("trees").adding is None, "what is in is not taken in again"
+
+
+def test_a_lost_holdout_is_said_and_not_passed_over(open_: Open, tmp_path: Path) -> None:
+    registry = open_()
+    held_out = vectors(tmp_path, "held.npz", y=np.arange(8) % 2, classes=np.array(CLASSES))
+    registry.create(spec("trees", vectors(tmp_path, "v.npz"), holdout=held_out.path))
+    assert settled(registry, "trees").state == "ready"
+    registry.close()
+    (tmp_path / "data" / "campaigns" / "1" / "holdout.npz").unlink()
+    info = open_().info("trees")
+    assert info.state == "failed" and "holdout.npz" in (info.error or "")
+
+
+def test_a_campaign_whose_thread_has_stopped_says_so(
+    open_: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = open_()
+    registry.create(spec("trees", vectors(tmp_path, "v.npz")))
+    settled(registry, "trees")
+    campaign = registry.campaign("trees")
+
+    def fail(*_: object) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(campaign.loop.pool, "set_sample", fail)
+    campaign.record_labels([AnswerIn(sample_id="0", label="ash")])
+    wait_for(lambda: registry.info("trees").state == "failed")
+    assert "no room" in (registry.info("trees").error or "")
+    assert not registry.is_ready()

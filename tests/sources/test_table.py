@@ -223,6 +223,44 @@ def test_images_that_cannot_be_had_are_listed_and_labels_stay_in_step(
     ]
 
 
+@pytest.mark.parametrize("odd", ["n/a", "TODO find it.", "gone.png", "x" * 500, "a\\0b"])
+def test_an_odd_cell_does_not_turn_images_into_texts(
+    root: Path, read: Read, picture: Picture, odd: str
+):
+    for name in "abc":
+        picture(root / f"{name}.png")
+    for column in ("image", "shot"):
+        file = write(root / "a.csv", f"{column}\na.png\nb.png\n{odd}\nc.png\n")
+        found = read("table", file)
+        assert found.kind == "image"
+        assert found.sample_ids == ["a.png", "b.png", "c.png"]
+        assert [(one.sample, one.reason) for one in found.failures] == [(odd, "no such file")]
+
+
+@pytest.mark.parametrize("column", ["Image", "path", "file", "FileName"])
+def test_a_column_named_after_files_holds_images_whatever_their_suffix(
+    root: Path, read: Read, picture: Picture, column: str
+):
+    picture(root / "a.png").rename(root / "scan1")
+    found = read("table", write(root / "a.csv", f"{column}\nscan1\nscan2\nscan3\n"))
+    assert found.paths == [root / "scan1"]
+    assert [one.sample for one in found.failures] == ["scan2", "scan3"]
+    assert read("table", root / "a.csv", content="text").texts == ["scan1", "scan2", "scan3"]
+
+
+@pytest.mark.parametrize("column", ["url", "uri", "image", "shot"])
+def test_an_odd_cell_does_not_turn_urls_into_texts(root: Path, read: Read, column: str):
+    cells = ["https://pictures.example/1.png", "n/a", "https://pictures.example/2.png"]
+    with pytest.raises(BadSource, match=r"--fetch-host pictures\.example"):
+        read("table", write(root / "a.csv", "\n".join([column, *cells])))
+
+
+def test_texts_that_speak_of_files_and_addresses_stay_texts(root: Path, read: Read):
+    cells = ["see a.png", "look at this b.png now", "https://example.org is down", "plain"]
+    found = read("table", write(root / "a.csv", "\n".join(["text", *cells])))
+    assert found.texts == cells
+
+
 def test_a_table_of_images_none_of_which_is_there_is_refused(root: Path, read: Read):
     with pytest.raises(BadSource, match=r"none of its 1 images.*no such file"):
         read("table", write(root / "a.csv", "image\ngone.png\n"))

@@ -110,3 +110,10 @@ def test_other_memory_layouts_and_types_choose_the_same() -> None:
         cover_distance=pool.cover_distance.astype(np.float64),
     )
     assert np.array_equal(InClass().select(strided, 5, RNG), InClass().select(pool, 5, RNG))
+
+
+def test_what_is_missing_is_said_in_its_own_name() -> None:
+    with pytest.raises(ValueError, match=r"^in_class needs pool\.density"):
+        InClass().select(replace(toy_pool(), density=None), 1, RNG)
+    with pytest.raises(ValueError, match=r"^in_class needs pool\.cover_distance"):
+        InClass().select(replace(toy_pool(), cover_distance=None), 1, RNG)
