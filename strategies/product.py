@@ -14,10 +14,6 @@ from strategies.kernels.distances import cosine_distances
 from strategies.kernels.threads import threads_for
 from strategies.pool import Explanation, PoolView, Rows, Status
 
-# A pick from a million rows takes 3 ms on one thread. A second one saves 1.5 ms on an idle machine
-# and costs 10 on a busy one, which is a bad bargain below some millions.
-ROWS_PER_STEP = 4  # in the measure of `threads_for`
-
 
 @dataclass(frozen=True)
 class Factors:
@@ -54,7 +50,7 @@ def select(pool: PoolView, factors: Factors, budget: int) -> Rows:
     for position in range(len(picks)):
         if position > 0:
             _cover(pool, factors, picks[position - 1])
-        with threads_for(len(pool.status) // ROWS_PER_STEP) as n_threads:
+        with threads_for(len(pool.status)) as n_threads:
             picks[position], fault = kernel.best_row(columns, pool.tie_key, n_threads)
         if fault:
             raise _error(pool, factors)
@@ -64,7 +60,7 @@ def select(pool: PoolView, factors: Factors, budget: int) -> Rows:
 def explain(pool: PoolView, factors: Factors, rows: Rows) -> list[Explanation]:
     """Return the score and the three percentiles of candidate rows."""
     inputs.check_candidates(pool, rows)
-    with threads_for(len(pool.status) // ROWS_PER_STEP) as n_threads:
+    with threads_for(len(pool.status)) as n_threads:
         shares, scores, fault = kernel.shares_and_scores(
             _columns(pool, factors), np.asarray(rows, np.int32), n_threads
         )

@@ -68,15 +68,15 @@ class Access:
     def is_right(self, given: str, *, address: str) -> bool:
         """Compare a token in constant time; raise `TooManyTries` for who has guessed too often.
 
-        The right token is let in whatever happened before: others behind the same address, such
-        as a proxy's, cannot shut its owner out.
+        Guesses are counted before they are looked at: a throttle that lets the right guess through
+        would guard nothing.
         """
         if self._digest is None:
             return True
+        self._throttle.check(address)
         digest = _digest(given)
         if hmac.compare_digest(digest, self._digest):
             return True
-        self._throttle.check(address)
         self._throttle.wrong(address, digest)
         return False
 

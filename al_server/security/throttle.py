@@ -34,10 +34,8 @@ class _Tries:
 class Throttle:
     """Counts wrong tokens by address: some at once, then one every few seconds.
 
-    The right token is let in all the same, so that guessers behind a shared address shut nobody
-    out: a long token is what makes guessing hopeless. Nobody waits inside a request, which would
-    tie up the few threads there are. A token that is repeated costs nothing: it teaches the sender
-    nothing, and is mostly a forgotten script.
+    Nobody waits inside a request, which would tie up the few threads there are. A token that is
+    repeated costs nothing: it teaches the sender nothing, and is mostly a forgotten script.
 
     Parameters
     ----------
@@ -63,7 +61,7 @@ class Throttle:
         self._tries: OrderedDict[str, _Tries] = OrderedDict()
 
     def check(self, address: str) -> None:
-        """Refuse an address that has no try left and has shown a wrong token again."""
+        """Refuse an address that has no try left, before its token is looked at."""
         with self._lock:
             tries = self._tries.get(_network(address))
             if tries is None:
