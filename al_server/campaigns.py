@@ -14,6 +14,7 @@ from al_server.campaign.campaign import Campaign
 from al_server.campaign.intake import Intake, Workplace
 from al_server.campaign.opening import open_campaign
 from al_server.campaign.pool_files import PoolFiles
+from al_server.campaign.strategy import make_strategy
 from al_server.config import Settings
 from al_server.data_folder import DataFolder
 from al_server.errors import ALError, BadInput, NotReady, UnknownCampaign
@@ -208,7 +209,7 @@ class CampaignRegistry:
         return self.info(spec.name)
 
     def _check(self, spec: CampaignSpec) -> None:
-        plugins.load(plugins.STRATEGIES, spec.strategy)
+        make_strategy(spec.strategy)
         if spec.embedder is not None:
             plugins.load(plugins.EMBEDDERS, spec.embedder.partition(":")[0])
         elif spec.checkpoint is not None:

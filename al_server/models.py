@@ -81,7 +81,11 @@ class CampaignSpec(Model):
     checkpoint: str | None = Field(None, description="local weights for the embedder")
     classifier: Literal["knn"] = "knn"
     k: int = Field(10, ge=1, le=100, description="neighbours that vote")
-    strategy: str = Field("default", max_length=100)
+    strategy: str = Field(
+        "default",
+        max_length=200,
+        description="a name, with settings as in `in_class?uncertainty=entropy`",
+    )
     budget: int | None = Field(None, ge=0, description="answers we can pay for; null: no limit")
     holdout: str | None = Field(None, max_length=4096, description="labeled samples to measure on")
     overlap: int = Field(1, ge=1, le=100, description="answers wanted for each sample")

@@ -5,7 +5,6 @@ from concurrent.futures import Future
 
 from sqlalchemy import Engine
 
-from al_server import plugins
 from al_server.campaign.campaign import Campaign
 from al_server.campaign.classifier import VoteSettings
 from al_server.campaign.describe import Describer
@@ -15,6 +14,7 @@ from al_server.campaign.names import Names, tie_keys
 from al_server.campaign.neighbors import pool_neighbors
 from al_server.campaign.pool_files import PoolFiles
 from al_server.campaign.pool_state import PoolState
+from al_server.campaign.strategy import make_strategy
 from al_server.models import Source
 from al_server.store.catalog import Catalog, StoredCampaign
 from al_server.store.event_log import EventLog
@@ -55,7 +55,7 @@ def open_loop(stored: StoredCampaign, *, engine: Engine, files: PoolFiles) -> Lo
     )
     if ledger.predictions_file is not None:
         pool.set_own_predictions(files.load_predictions(ledger.predictions_file))
-    strategy = plugins.load(plugins.STRATEGIES, spec.strategy)()
+    strategy = make_strategy(spec.strategy)
     return Loop(spec, log=log, names=names, ledger=ledger, pool=pool, strategy=strategy)
 
 

@@ -287,7 +287,8 @@ def test_a_preparation_that_was_stopped_goes_on_at_the_next_start(
     registry = open_()
     GatedLetters.gate.clear()
     registry.create(spec("trees", texts(tmp_path, n=30), embedder="gated"))
-    registry.create(spec("waiting", texts(tmp_path, n=30), embedder="gated"))
+    # a file of its own: the first is being read meanwhile
+    registry.create(spec("waiting", texts(tmp_path, "same.csv", n=30), embedder="gated"))
     assert GatedLetters.entered.wait(WITHIN_S)
     with pytest.raises(NotReady, match="still preparing: embedding 30 samples"):
         registry.campaign("trees")
