@@ -126,7 +126,8 @@ def _wait(server: Connection, info: CampaignInfo) -> CampaignInfo:
         while _is_working(info):
             time.sleep(POLL_S)
             info = CampaignInfo.model_validate(server.get(campaign_path(info.name)))
-            shown.set_description_str(info.message or info.name, refresh=False)
+            doing = info.message if _is_working(info) else None
+            shown.set_description_str(doing or info.name, refresh=False)
             share = info.progress if info.adding is None else info.adding
             shown.update(round(100 * share, 1) - shown.n)
     if info.state == "failed":
