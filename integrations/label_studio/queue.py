@@ -210,6 +210,7 @@ class Queue:
                 rows.setdefault(str(row["task"]), []).append(int(row["id"]))
         with self._lock:
             opened = {one for one, entry in self._entries.items() if entry.served}
+            opened &= set(self._campaign.held(HOLDER))  # an answer that was missed ends the lease
             self._entries.clear()
             self._leftover.clear()
             self._lowest = 1.0
