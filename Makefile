@@ -2,6 +2,7 @@
 # make run-label-studio  Label Studio beside the server, with a project connected to it
 # make test   everything: ruff, mypy, all tests
 # make check  the fast part of it, under two minutes
+# make bench-peers  the libraries that tests/benchmarks compares with, in .venv-bench
 # make clean  remove what make has made; the data folder stays
 #
 # PYTHON=python3.12 make run   takes that Python for the environment
@@ -13,6 +14,9 @@ DEV_STAMP := .venv/installed-dev-$(shell cat requirements*.txt pyproject.toml | 
 
 LABEL_STUDIO := .venv-label-studio
 LABEL_STUDIO_STAMP := $(LABEL_STUDIO)/installed-$(shell cksum < requirements-label-studio.txt | cut -d ' ' -f 1)
+
+PEERS := .venv-bench
+PEERS_STAMP := $(PEERS)/installed-$(shell cksum < requirements-bench.txt | cut -d ' ' -f 1)
 
 # a Python prints here what it lacks for making the environment, one line, or nothing
 define WHAT_IS_MISSING
@@ -31,7 +35,7 @@ elif not os.path.exists(header):
 endef
 export WHAT_IS_MISSING
 
-.PHONY: help run run-label-studio label-studio test check lint clean
+.PHONY: help run run-label-studio label-studio bench-peers test check lint clean
 .DELETE_ON_ERROR:
 
 help:
@@ -45,8 +49,10 @@ run-label-studio: $(RUN_STAMP) $(LABEL_STUDIO_STAMP)
 
 label-studio: $(LABEL_STUDIO_STAMP)
 
+bench-peers: $(PEERS_STAMP)
+
 test: lint $(LABEL_STUDIO_STAMP)
-	$(BIN)/python -m pytest
+	AL_REQUIRE_LABEL_STUDIO=1 $(BIN)/python -m pytest
 
 check: lint
 	$(BIN)/python -m pytest -m "not slow and not browser"
@@ -57,7 +63,7 @@ lint: $(DEV_STAMP)
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv $(LABEL_STUDIO) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv $(LABEL_STUDIO) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -97,3 +103,8 @@ $(LABEL_STUDIO_STAMP): $(BIN)/python
 	test -x $(LABEL_STUDIO)/bin/python || $(BIN)/python -m venv $(LABEL_STUDIO)
 	$(LABEL_STUDIO)/bin/python -m pip install --disable-pip-version-check -q -r requirements-label-studio.txt
 	@rm -f $(LABEL_STUDIO)/installed-* && touch $@
+
+$(PEERS_STAMP): $(BIN)/python
+	test -x $(PEERS)/bin/python || $(BIN)/python -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --disable-pip-version-check -q -r requirements-bench.txt
+	@rm -f $(PEERS)/installed-* && touch $@

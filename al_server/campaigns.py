@@ -109,6 +109,15 @@ class CampaignRegistry:
                 stored = replace(stored, state="failed", error=error.message)
         return _unready_info(stored, self._work.get(name, _Work()))
 
+    def spec(self, name: str) -> CampaignSpec:
+        """Return what a campaign was made from, in whatever state it is.
+
+        Raises
+        ------
+        UnknownCampaign
+        """
+        return self._find(name).spec
+
     def campaign(self, name: str) -> Campaign:
         """Return a campaign that is ready.
 

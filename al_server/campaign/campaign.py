@@ -143,6 +143,13 @@ class Campaign:
 
         return self._writer.write(undo)
 
+    def take_back(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Take the answers of (sample_id, annotator) back; those that are gone are passed over."""
+        names = self.loop.names
+        self._writer.write(
+            lambda: self.loop.take_back([(names.row(one), who) for one, who in pairs])
+        )
+
     # -- for those who keep a queue elsewhere --------------------------------------------------
 
     def reserve(self, holder: str, n: int, *, lease_s: float) -> list[str]:
@@ -240,6 +247,11 @@ class Campaign:
     def has_sample(self, sample_id: str) -> bool:
         """Tell whether the pool holds a sample."""
         return self.loop.names.has_sample(sample_id)
+
+    def is_retired(self, sample_id: str) -> bool:
+        """Tell whether the pool holds a sample that is never offered again."""
+        names = self.loop.names
+        return names.has_sample(sample_id) and names.row(sample_id) in self.loop.ledger.retired
 
     def media(self, sample_id: str) -> Media:
         """Return the picture or text of a sample."""

@@ -116,6 +116,12 @@ class Loop:
             self.commit([Event("lease", row=row, annotator=annotator, data=data)])
         return answer.label
 
+    def take_back(self, answers: Iterable[tuple[int, str]]) -> None:
+        """Take the answers of (row, annotator) back in one go; those that are gone do not count."""
+        known = self.ledger.answers
+        found = [(row, who) for row, who in answers if who in known.get(row, {})]
+        self.commit([Event("undo", row=row, annotator=who) for row, who in found])
+
     def offer(self, annotator: str, n: int) -> Offer:
         """Lease up to `n` samples: those the annotator holds, second opinions, then new picks."""
         held = list(self.ledger.leases.get(annotator, ()))[:n]

@@ -1,23 +1,13 @@
 """Between the names people use and the numbers inside: the one place that translates."""
 
-import hashlib
-from collections.abc import Iterable, Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
 
 from al_server.campaign.pool_state import Label
 from al_server.errors import BadInput, UnknownClass, UnknownSample
 from al_server.models import Label as LabelName
+from strategies.tie_keys import tie_keys
 
-
-def tie_keys(sample_ids: Iterable[str]) -> NDArray[np.uint64]:
-    """Hash ids to uint64, so that ties fall the same way whatever the order of the rows."""
-    digests = b"".join(
-        hashlib.blake2b(sample_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        for sample_id in sample_ids
-    )
-    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+__all__ = ["Names", "tie_keys"]
 
 
 class Names:

@@ -76,7 +76,7 @@ class Fetcher:
         with httpx.Client(timeout=self.timeout_s, trust_env=False) as client:
             pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="fetch")
             try:
-                for fetched in pool.map(lambda url: self._fetch(client, url), urls):
+                for fetched in pool.map(lambda url: self.fetch(client, url), urls):
                     done.append(fetched)
                     if progress is not None:
                         progress(len(done), len(urls))
@@ -84,7 +84,8 @@ class Fetcher:
                 pool.shutdown(cancel_futures=True)
         return done
 
-    def _fetch(self, client: "httpx.Client", url: str) -> Fetched:
+    def fetch(self, client: "httpx.Client", url: str) -> Fetched:
+        """Fetch one URL with a client that follows no redirects and knows no proxies."""
         import httpx
 
         note = self.folder / "urls" / hashlib.sha256(url.encode()).hexdigest()

@@ -47,7 +47,11 @@ def make_blueprint(hub: Hub) -> Blueprint:
     @bp.delete("/connections/<name>")
     @operation()
     def disconnect(name: str) -> ConnectionInfo:
-        """Leave the project as it was found; annotations and the campaign stay."""
+        """Leave the project as it was found; annotations and the campaign stay.
+
+        Where that takes long, or Label Studio is down, it goes on in the background; ask for the
+        connection until its state is `disconnected`.
+        """
         return hub.disconnect(name)
 
     return bp

@@ -22,6 +22,7 @@ from integrations.label_studio.models import FAILING, ConnectionInfo, Connection
 
 PATH = "integrations/label-studio/connections"
 POLL_S = 0.3
+RECONCILED_WITHIN_S = 900.0
 server_option = click.option(
     "--server",
     envvar="AL_URL",
@@ -173,7 +174,13 @@ def reconcile(name: str, server: str, as_json: bool) -> None:
     with Connection(server) as ours:
         before = ConnectionInfo.model_validate(ours.get(_path(name)))
         info = ConnectionInfo.model_validate(ours.post(_path(name, "reconcile"), {}))
+        deadline = time.monotonic() + RECONCILED_WITHIN_S
         while info.reconciled_at == before.reconciled_at and info.state == "connected":
+            if time.monotonic() > deadline:
+                raise NotReady(
+                    f"{name} has not reconciled within {RECONCILED_WITHIN_S:g} s",
+                    "see `al-server label-studio status`",
+                )
             time.sleep(POLL_S)
             info = ConnectionInfo.model_validate(ours.get(_path(name)))
             failing = next((one for one in info.problems if one.startswith(FAILING)), None)
@@ -194,10 +201,19 @@ def disconnect(name: str, server: str, as_json: bool) -> None:
     """Leave the project of the connection NAME as it was found; annotations stay."""
     with Connection(server) as ours:
         info = ConnectionInfo.model_validate(ours.delete(_path(name)))
+        while info.state == "disconnecting":
+            if info.error is not None:
+                raise NotReady(
+                    f"not disconnected yet: {info.error}",
+                    "the server goes on trying; see `al-server label-studio status`",
+                )
+            time.sleep(POLL_S)
+            info = ConnectionInfo.model_validate(ours.get(_path(name)))
     if as_json:
         print_json(info)
     else:
-        click.echo(f"{name} is {info.state}: project {info.project} is as it was found")
+        left = info.message or f"project {info.project} is as it was found"
+        click.echo(f"{name} is {info.state}: {left}")
 
 
 def _path(name: str, *more: str) -> str:

@@ -100,7 +100,7 @@ def _control(name: str, tag: Element, root: Element) -> Control:
     for attribute in ("perRegion", "perItem"):
         if tag.get(attribute, "false").lower() == "true":
             raise UnsupportedConfig(f"{name} has {attribute}: it is about regions")
-    if tag.get("whenTagName") or tag.get("visibleWhen") in ("region-selected", "choice-selected"):
+    if any(_is_conditional(one) for one in _with_ancestors(tag, root)):
         raise UnsupportedConfig(f"{name} is shown on a condition only")
     if tag.get("value") or tag.get("apiUrl"):
         raise UnsupportedConfig(f"the choices of {name} come from the task")
@@ -112,6 +112,19 @@ def _control(name: str, tag: Element, root: Element) -> Control:
         raise UnsupportedConfig(f"{name} offers a choice twice")
     to_name = tag.get("toName", "")
     return Control(name, to_name, kind, multi, tuple(classes), data_key, content, by_url)
+
+
+def _with_ancestors(tag: Element, root: Element) -> Iterator[Element]:
+    above = {child: parent for parent in root.iter() for child in parent}
+    found: Element | None = tag
+    while found is not None:
+        yield found
+        found = above.get(found)
+
+
+def _is_conditional(tag: Element) -> bool:
+    conditions = ("region-selected", "choice-selected")
+    return bool(tag.get("whenTagName")) or tag.get("visibleWhen") in conditions
 
 
 def _object(

@@ -1,21 +1,23 @@
 """Connecting a project, step by step."""
 
-import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from al_server.config import Settings
-from al_server.errors import AlreadyExists, BadInput, NotReady, UnknownCampaign
-from al_server.models import CampaignSpec
+from al_server.errors import NotReady, UnknownCampaign
+from al_server.models import Failure
+from integrations.label_studio.admission import Checked, spec_of
 from integrations.label_studio.client import Client
-from integrations.label_studio.config_parser import Control, parse_config
+from integrations.label_studio.config_parser import Control
 from integrations.label_studio.connection import Record, Records
 from integrations.label_studio.link import Link
 from integrations.label_studio.media import MediaFetcher
 from integrations.label_studio.models import ConnectIn
-from integrations.label_studio.project_setup import set_up, take_back
+from integrations.label_studio.project_setup import set_up
+from integrations.label_studio.queue import HOLDER
 from integrations.label_studio.samples import Written, write_samples
 
 if TYPE_CHECKING:
@@ -52,32 +54,11 @@ class Site:
             fetch_hosts=self.settings.fetch_hosts,
         )
 
-
-@dataclass(frozen=True)
-class Checked:
-    """A project that can be connected."""
-
-    client: Client
-    project: dict[str, Any]
-    control: Control
-
-
-def check(wanted: ConnectIn) -> Checked:
-    """Ask Label Studio whether the token is right, the project there, and its config supported.
-
-    Raises
-    ------
-    LabelStudioError, UnsupportedConfig, BadInput
-    """
-    client = Client(wanted.url, wanted.token)
-    try:
-        client.whoami()
-        project = client.project(wanted.project)
-        control = parse_config(str(project["label_config"]), control=wanted.control)
-    except BaseException:
-        client.close()
-        raise
-    return Checked(client, project, control)
+    def release(self, name: str) -> None:
+        """Give back what the queue of a connection that has ended holds in its campaign."""
+        with suppress(UnknownCampaign, NotReady):
+            campaign = self.registry.campaign(name)
+            campaign.release(HOLDER, campaign.held(HOLDER))
 
 
 def connect(
@@ -102,88 +83,42 @@ def connect(
     Raises
     ------
     ALError
-        If it cannot be; what was set in Label Studio is taken back, the campaign stays.
+        If it cannot be; what was set in Label Studio is remembered in the record.
     """
+    record = _carried_over(record, site)
     failures = _campaign(wanted, record, checked, site, report, should_stop)
     record = record.model_copy(update={"failures": failures})
     link = site.open_link(record, checked.control, checked.client)
     announce(link)
     try:
-        report(_EMBEDDED, "taking existing annotations over")
-        since = link.sync.clock
-        link.sync.listed(list(checked.client.annotated(record.project)), since=since)
-        report(_ANSWERS, "setting the project up")
-        set_up(link, site.records)
-        report(_ANSWERS, "filling the queue")
-        link.reconcile()
-        if link.problems:
-            raise NotReady(f"Label Studio did not take the settings: {link.problems[0]}")
+        _begin(link, site, report)
     except BaseException:
-        link.worker.stop()
-        take_back(link)
+        link.close()
         raise
     link.record = link.record.model_copy(update={"state": "connected"})
     site.records.save(link.record)
     return link
 
 
-def free_name(wanted: ConnectIn, site: Site) -> str:
-    """Return the campaign's name: the one asked for, or one that can still be had.
-
-    Raises
-    ------
-    AlreadyExists
-        If the name belongs to something else.
-    """
-    base = wanted.name or f"label-studio-{wanted.project}"
-    number = 1
-    while True:
-        name = base if number == 1 else f"{base}-{number}"
-        if _may_have(name, wanted, site):
-            return name
-        if wanted.name is not None:
-            raise AlreadyExists(
-                f"there is a campaign named {name!r} already, of other samples or failed",
-                "choose another --name",
-            )
-        number += 1
+def _begin(link: Link, site: Site, report: Report) -> None:
+    report(_EMBEDDED, "taking existing annotations over")
+    since = link.sync.clock
+    link.sync.listed(list(link.client.annotated(link.record.project)), since=since)
+    report(_ANSWERS, "setting the project up")
+    set_up(link, site.records)
+    report(_ANSWERS, "filling the queue")
+    link.reconcile(compare_tasks=False)
+    if link.problems:
+        raise NotReady(f"Label Studio did not take the settings: {link.problems[0]}")
 
 
-def _may_have(name: str, wanted: ConnectIn, site: Site) -> bool:
-    try:
-        info = site.registry.info(name)
-    except UnknownCampaign:
-        return True
-    before = site.records.find(name)
-    was_this = before is not None and (before.url, before.project) == (
-        wanted.url.rstrip("/"),
-        wanted.project,
-    )
-    return was_this and info.state != "failed"
-
-
-def new_record(wanted: ConnectIn, name: str, control: Control, settings: Settings) -> Record:
-    """Return a connection that is about to be made."""
-    url = (wanted.backend_url or _own_url(settings)).rstrip("/")
-    return Record(
-        campaign=name,
-        url=wanted.url.rstrip("/"),
-        token=wanted.token,
-        project=wanted.project,
-        control=control.name,
-        backend_url=f"{url}/label-studio",
-        secret=secrets.token_urlsafe(32),
-    )
-
-
-def _own_url(settings: Settings) -> str:
-    if settings.host in ("0.0.0.0", "::"):
-        raise BadInput(
-            f"the server listens on {settings.host}, which is no address to call it by",
-            "say how Label Studio reaches it: --backend-url http://HOST:PORT",
-        )
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{settings.port}"
+def _carried_over(record: Record, site: Site) -> Record:
+    """Let a connection know what an earlier one has found and could not put back."""
+    before = site.records.find(record.campaign)
+    if before is None or (before.url, before.project) != (record.url, record.project):
+        return record
+    kept = ("found", "webhook_id", "backend_id", "failures")
+    return record.model_copy(update={one: getattr(before, one) for one in kept})
 
 
 # -- the campaign ------------------------------------------------------------------------------
@@ -196,7 +131,7 @@ def _campaign(
     site: Site,
     report: Report,
     should_stop: Callable[[], bool],
-) -> list[Any]:
+) -> list[Failure]:
     """Make the campaign and wait until it is ready; return the tasks left out."""
     try:
         site.registry.info(record.campaign)
@@ -205,9 +140,8 @@ def _campaign(
     else:
         _wait(record.campaign, site, report, should_stop)
         site.registry.campaign(record.campaign)  # says why where it failed
-        before = site.records.find(record.campaign)
         site.records.save(record)
-        return list(before.failures) if before is not None else []
+        return record.failures
     report(0.0, "reading tasks")
     tasks = list(checked.client.tasks(record.project))
     if not tasks:
@@ -220,17 +154,7 @@ def _campaign(
         raise NotReady(f"none of {len(tasks)} tasks can be used: {first}", "mend the tasks")
     # from now on the name belongs to this project, also where connecting stops half-way
     site.records.save(record)
-    spec = CampaignSpec(
-        name=record.campaign,
-        classes=list(checked.control.classes),
-        source=written.source,
-        task="multi" if checked.control.multi else "single",
-        overlap=int(checked.project["maximum_annotations"]),
-        **wanted.model_dump(
-            include={"embedder", "checkpoint", "k", "strategy", "budget", "holdout", "seed"}
-        ),
-    )
-    site.registry.create(spec)
+    site.registry.create(spec_of(wanted, checked, record.campaign, written.source))
     _wait(record.campaign, site, report, should_stop)
     campaign = site.registry.campaign(record.campaign)
     return [*written.failures, *campaign.failures]

@@ -14,7 +14,7 @@ FILE_NAME = "connection.json"
 QUEUE_VERSION = "al-queue"
 """Version of the predictions that order the tasks; title of the backend, and what the project's
 `model_version` must be: with any other, Label Studio picks at random and says nothing."""
-LIVE_PREFIX = "live-"
+LIVE_PREFIX = "al-live-"
 """Versions of the predictions that are made when a task is opened begin with this."""
 UNCERTAINTY = "Uncertainty sampling"
 _log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Record(BaseModel):
     secret : what Label Studio shows when it calls us
     backend_id, webhook_id : what we have added to the project, as far as we have come
     found : settings to put back
-    state : `connected`, or `disconnected`, then without token and secret
+    state : `connected`; `disconnected`, then without token and secret; or on the way between them
     failures : tasks that could not be taken in
     """
 
@@ -58,7 +58,7 @@ class Record(BaseModel):
     backend_id: int | None = None
     webhook_id: int | None = None
     found: FoundSettings | None = None
-    state: Literal["connecting", "connected", "disconnected"] = "connecting"
+    state: Literal["connecting", "connected", "disconnecting", "disconnected"] = "connecting"
     failures: list[Failure] = []
 
 

@@ -97,18 +97,26 @@ def _connected(
                 if ours.poll() is not None or time.monotonic() > deadline:
                     raise
                 time.sleep(0.2)
-        if found:
+        if found and found[0].state in ("connecting", "waiting", "connected"):
             return wait_until_connected(server, found[0])
-        client = Client(there.url, there.token)
-        project = client.make_project(TITLE, CONFIG)
-        client.serve_files(project, pool)
-        pictures = sorted(pool.glob("*.png"))
-        addresses = [f"/data/local-files/?d=pool/{one.name}" for one in pictures]
-        client.import_tasks(project, [{"image": one} for one in addresses])
-        client.close()
-        body = {"url": there.url, "token": there.token, "project": project, "name": "digits"}
+        # one that was interrupted goes on in its project
+        project = found[0].project if found else _make_project(there, pool)
+        while any(one.state == "disconnecting" for one in found):
+            time.sleep(0.2)
+            found = Connections.model_validate(server.get(PATH)).connections
+        body = {"url": there.url, "token": there.token, "project": project}
         info = ConnectionInfo.model_validate(server.post(PATH, body))
         return wait_until_connected(server, info)
+
+
+def _make_project(there: LocalLabelStudio, pool: Path) -> int:
+    client = Client(there.url, there.token)
+    project = client.make_project(TITLE, CONFIG)
+    client.serve_files(project, pool)
+    addresses = [f"/data/local-files/?d=pool/{one.name}" for one in sorted(pool.glob("*.png"))]
+    client.import_tasks(project, [{"image": one} for one in addresses])
+    client.close()
+    return project
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -39,19 +39,28 @@ def refusal(answer: "httpx.Response", url: str) -> LabelStudioError:
             f"Label Studio at {url} answers {status}{said}", "its own log says why; try again"
         )
     if status == 401:
-        message, remedy = f"{url} does not accept the token", "copy it anew from Account & Settings"
+        message, remedy = (
+            f"{url} does not accept the token",
+            "copy it anew from Account & Settings, and connect with it",
+        )
         return LabelStudioRefused(message + said, remedy, http_status=status)
     if status == 404:
         where = answer.request.url.path
         remedy = "check --project and --url, and that the token's user may see it"
         return LabelStudioRefused(f"{url} has nothing at {where}{said}", remedy, http_status=status)
-    if "reserved network" in said or "local" in said.lower():
+    if "reserved network" in said:
         remedy = (
             "start Label Studio with SSRF_PROTECTION_ENABLED=false and ML_BLOCK_LOCAL_IP=false, "
             "or give this server an address that is not private"
         )
         return LabelStudioRefused(f"Label Studio refuses{said}", remedy, http_status=status)
-    return LabelStudioRefused(f"Label Studio answers {status}{said}", http_status=status)
+    if answer.is_redirect:
+        remedy = f"give the address it leads to: {answer.headers['location']}"
+    elif status == 403:
+        remedy = "use the token of a user who may change the project"
+    else:
+        remedy = "its own log says why"
+    return LabelStudioRefused(f"Label Studio answers {status}{said}", remedy, http_status=status)
 
 
 def _said(answer: "httpx.Response") -> str:

@@ -1,30 +1,35 @@
 """A connected project while the server runs: what Label Studio calls, and what follows."""
 
+import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from al_server.campaign.campaign import Campaign
-from al_server.errors import ALError
 from al_server.models import Failure, Prediction
 from integrations.label_studio.answers import result_of
 from integrations.label_studio.client import Client
 from integrations.label_studio.config_parser import Control, parse_config
-from integrations.label_studio.connection import LIVE_PREFIX, QUEUE_VERSION, UNCERTAINTY, Record
+from integrations.label_studio.connection import LIVE_PREFIX, Record
+from integrations.label_studio.intake import Intake
 from integrations.label_studio.media import MediaFetcher
+from integrations.label_studio.project_settings import WANTED, problems_of
 from integrations.label_studio.queue import Queue
-from integrations.label_studio.samples import write_samples
+from integrations.label_studio.samples import sample_of
 from integrations.label_studio.sync import Sync
 from integrations.label_studio.worker import Worker
 
 CHECK_S = 60.0
 """Between two looks for missed events."""
+N_VERSIONS = 64
 _SLACK_S = 5.0
 _BLOCK = 1000
 _N_TIMES = 1000
+_log = logging.getLogger(__name__)
 
 
 class Link:
@@ -56,13 +61,11 @@ class Link:
         self.sync = Sync(campaign, control)
         self.queue = Queue(campaign, client, control, record.project)
         self.problems: list[str] = []
-        self.failures: dict[str, Failure] = {one.sample: one for one in record.failures}
         self.n_events = 0
         self.n_missed = 0
         self.lag_s: float | None = None
         self.reconciled_at: float | None = None
         self.handled_s: deque[float] = deque(maxlen=_N_TIMES)
-        self._folder = folder
         self._prune: deque[int] = deque()
         self._watermark: str | None = None
         self._n_disagreed = 0
@@ -72,16 +75,27 @@ class Link:
                 "tidy": self._tidy,
                 "tasks": self.bring_new_tasks,
                 "settings": self._look_at_settings,
+                "retry": self.retry_failures,
                 "reconcile": self.reconcile,
                 "check": self.check,
             },
             every={"check": CHECK_S},
         )
-        self._media = MediaFetcher(
+        media = MediaFetcher(
             folder / "media",
             client,
             fetch_hosts=fetch_hosts,
             should_stop=lambda: self.worker.is_stopping,
+        )
+        self._intake = Intake(
+            campaign,
+            client,
+            record.project,
+            folder=folder,
+            media=media,
+            failures=record.failures,
+            # annotators empty the queue while an embedding elsewhere is waited for
+            meanwhile=lambda: self.worker.let_pass("tidy"),
         )
 
     @property
@@ -89,16 +103,24 @@ class Link:
         """The control tag that is answered."""
         return self.sync.control
 
+    @property
+    def failures(self) -> list[Failure]:
+        """The tasks that could not be taken in, and why."""
+        return list(self._intake.failures.values())
+
     # -- what Label Studio calls ---------------------------------------------------------------
 
     def live_version(self) -> str:
-        """Return the version of a prediction made now; a new one after everything that happens."""
-        return f"{LIVE_PREFIX}{self.campaign.loop.seq}"
+        """Return the version of a prediction made now; a new one after everything that happens.
+
+        Again and again the same few: Label Studio lists them all, and deletes them one by one.
+        """
+        return f"{LIVE_PREFIX}{self.campaign.loop.seq % N_VERSIONS}"
 
     def predict(self, tasks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Predict tasks, one answer each: of another length, Label Studio would drop them all."""
         version = self.live_version()
-        sample_ids = [str(task.get("id")) for task in tasks]
+        sample_ids = [sample_of(self.campaign, task.get("id")) for task in tasks]
         if len(sample_ids) == 1:  # somebody opens it
             self.queue.served(sample_ids[0])
             if self.queue.is_short():
@@ -124,7 +146,12 @@ class Link:
         """Take in what a webhook tells."""
         began = time.perf_counter()
         self.n_events += 1
-        action = news.get("action")
+        try:
+            self._take_in(news.get("action"), news)
+        finally:
+            self.handled_s.append(time.perf_counter() - began)
+
+    def _take_in(self, action: Any, news: Mapping[str, Any]) -> None:
         if action in ("ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_CREATED"):
             self._written(news)
         elif action == "ANNOTATIONS_DELETED":
@@ -133,15 +160,12 @@ class Link:
         elif action == "TASKS_CREATED":
             self.worker.want("tasks")
         elif action == "TASKS_DELETED":
-            gone = [str(int(one["id"])) for one in news["tasks"]]
-            self.queue.leave(gone)
-            self.sync.tasks_gone(gone)
+            self._let_go(int(one["id"]) for one in news["tasks"])
             self.worker.want("tidy")
         elif action == "PROJECT_UPDATED":
             self.worker.want("settings")
         elif action == "START_TRAINING":  # nothing is trained: a person asks to look again
             self.worker.want("reconcile")
-        self.handled_s.append(time.perf_counter() - began)
 
     def _written(self, news: Mapping[str, Any]) -> None:
         given = news["annotation"]
@@ -155,9 +179,9 @@ class Link:
                 self._prune.append(int(task["id"]))
         if self.sync.waiting:
             self.worker.want("tasks")
+        self.worker.want("tidy")
         if n_left == 1:
             self.queue.add_pick()
-        self.worker.want("tidy")
 
     def _remember_lag(self, annotations: Sequence[Mapping[str, Any]]) -> None:
         times = [datetime.fromisoformat(one["updated_at"]).timestamp() for one in annotations]
@@ -175,38 +199,23 @@ class Link:
                 self.client.drop_prediction(int(row["id"]))
             self._prune.popleft()
 
-    def bring_new_tasks(self) -> None:
-        """Take tasks in that the campaign does not have, and their annotations."""
-        known = max(map(int, [*self._task_ids(), *self.failures]), default=0)
-        tasks = list(self.client.tasks(self.record.project, after=known))
-        tasks = [one for one in tasks if not self.campaign.has_sample(str(one["id"]))]
-        if tasks:
-            self.take_in(tasks)
+    def bring_new_tasks(self, *, missing: Collection[int] = ()) -> None:
+        """Take in tasks that the campaign does not have, and their annotations."""
+        came = set(self._intake.bring(self.control, missing=missing))
+        if came:
+            self.sync.tasks_came(came)
             since = self.sync.clock
-            ids = {str(one["id"]) for one in tasks}
-            listed = self.client.annotated(self.record.project)
-            found = [task for task in listed if str(task["id"]) in ids]
-            self.sync.listed(found, since=since, samples=ids)
+            listed = self.client.annotated(self.record.project, after=min(came) - 1)
+            found = [task for task in listed if int(task["id"]) in came]
+            samples = {sample_of(self.campaign, one) for one in came}
+            self.sync.listed(found, since=since, samples=samples)
         self.sync.follow_waiting()
 
-    def _task_ids(self) -> list[str]:
-        # samples that were added here, by another source, are no tasks
-        return [one for one in self.campaign.sample_ids() if one.isdecimal()]
-
-    def take_in(self, tasks: Sequence[Mapping[str, Any]]) -> None:
-        """Let tasks join the campaign; what cannot be used is listed with its reason."""
-        written = write_samples(
-            tasks, self.control, self._folder, self._media, progress=lambda _done, _all: None
-        )
-        self.failures.update((one.sample, one) for one in written.failures)
-        if written.source is None:
-            return
-        self.campaign.take_in(written.source).result()
-        lost = {one for one in written.sample_ids if not self.campaign.has_sample(one)}
-        reasons = {one.sample: one.reason for one in self.campaign.failures}
-        for sample_id in lost:
-            reason = reasons.get(sample_id, self.campaign.message or "could not be taken in")
-            self.failures[sample_id] = Failure(sample=sample_id, reason=reason)
+    def _let_go(self, tasks: Iterable[int]) -> None:
+        gone = list(tasks)
+        self.queue.leave([sample_of(self.campaign, one) for one in gone])
+        self._intake.forget(gone)
+        self.sync.tasks_gone(gone)
 
     def check(self) -> None:
         """Look for what was missed lately, and at large where the numbers do not agree."""
@@ -219,10 +228,12 @@ class Link:
         since, watermark = self.sync.clock, self._find_watermark()
         tasks = list(self.client.annotated(self.record.project, since=self._watermark))
         self.n_missed += self.sync.listed(
-            tasks, since=since, samples={str(task["id"]) for task in tasks}
+            tasks, since=since, samples={sample_of(self.campaign, task["id"]) for task in tasks}
         )
         self._watermark = watermark
-        self.problems = self._problems(project)
+        self._look_for_problems(project)
+        self.queue.n_annotators = self.client.n_users()
+        self.queue.renew()
         self.queue.tidy()
 
     def _find_watermark(self) -> str | None:
@@ -237,20 +248,19 @@ class Link:
         n_theirs = int(project["total_annotations_number"]) + int(
             project["skipped_annotations_number"]
         )
-        n_tasks = len(self._task_ids()) + len(self.failures)
+        n_tasks = len(self._intake.known())
         return n_theirs == len(self.sync.book) and int(project["task_number"]) == n_tasks
 
-    def reconcile(self) -> None:
-        """Make the campaign equal to Label Studio, and the queue to the campaign's picks."""
+    def reconcile(self, *, compare_tasks: bool = True) -> None:
+        """Make the campaign equal to Label Studio, and the queue to the campaign's picks.
+
+        Reading the number of every task takes most of a minute for 100,000: not needed where they
+        have just been read.
+        """
         self._look_at_settings()
-        before = set(self._task_ids())
-        there = {str(one) for one in self.client.task_ids(self.record.project)}
-        gone = sorted(before - there, key=int)
-        self.queue.leave(gone)
-        self.sync.tasks_gone(gone)
-        for sample_id in self.failures.keys() - there:
-            del self.failures[sample_id]
         self.bring_new_tasks()
+        if compare_tasks:
+            self._compare_tasks()
         since, watermark = self.sync.clock, self._find_watermark()
         tasks = list(self.client.annotated(self.record.project))
         self.n_missed += self.sync.listed(tasks, since=since)
@@ -260,51 +270,43 @@ class Link:
         self.queue.rebuild()
         self.reconciled_at = time.time()
 
+    def _compare_tasks(self) -> None:
+        known = self._intake.known()
+        n_there = int(self.client.project(self.record.project)["task_number"])
+        there = set(self.client.task_ids(self.record.project))
+        if len(there) >= n_there:  # a listing cut short must not let samples go for good
+            self._let_go(sorted(known - there))
+        # two imports at a time may be finished in the wrong order
+        if missing := there - known:
+            self.bring_new_tasks(missing=missing)
+
     def _look_at_settings(self) -> None:
         project = self.client.project(self.record.project)
-        self.problems = self._problems(project)
+        self._look_for_problems(project)
         control = parse_config(str(project["label_config"]), control=self.control.name)
-        if control != self.control:
+        # another kind of question is a problem, and its answers would be no answers to ours
+        if control != self.control and control == replace(self.control, classes=control.classes):
             self.sync.add_classes(control.classes)
             self.sync.control = control
             self.queue.control_changed(control)
 
-    def _problems(self, project: Mapping[str, Any]) -> list[str]:
-        found = []
-        remedy = f"run `al-server label-studio reconcile {self.record.campaign}`"
-        if project["sampling"] != UNCERTAINTY:
-            found.append(f"sampling is {project['sampling']}, not {UNCERTAINTY}: {remedy}")
-        if project["model_version"] != QUEUE_VERSION:
-            version = project["model_version"]
-            found.append(f"the model version is {version!r}, so tasks come at random: {remedy}")
-        if not project["show_collab_predictions"]:
-            found.append(f"predictions are not shown to annotators: {remedy}")
-        wanted = int(project["maximum_annotations"])
-        if wanted != self.campaign.spec.overlap:
-            found.append(
-                f"annotations per task are {wanted}, the campaign was made for "
-                f"{self.campaign.spec.overlap}: disconnect, and connect under a new --name"
-            )
-        try:
-            control = parse_config(str(project["label_config"]), control=self.control.name)
-            if (control.kind, control.multi) != (self.control.kind, self.control.multi):
-                found.append("the label config asks another kind of question now")
-        except ALError as error:
-            found.append(error.message)
-        return found
+    def _look_for_problems(self, project: Mapping[str, Any]) -> None:
+        spec = self.campaign.spec
+        found = problems_of(project, self.control, overlap=spec.overlap, name=spec.name)
+        for one in found:
+            if one not in self.problems:
+                _log.warning("%s: %s", spec.name, one)
+        self.problems = found
+
+    def retry_failures(self) -> None:
+        """Try the tasks again that could not be taken in."""
+        self.bring_new_tasks(missing=self._intake.give_up_failures())
 
     # -- beginning and end ---------------------------------------------------------------------
 
     def apply_settings(self) -> None:
-        """Set what makes Label Studio serve the picks; checks that it took effect."""
-        self.client.update_project(
-            self.record.project,
-            {
-                "sampling": UNCERTAINTY,
-                "model_version": QUEUE_VERSION,
-                "show_collab_predictions": True,
-            },
-        )
+        """Set what makes Label Studio serve the picks."""
+        self.client.update_project(self.record.project, WANTED)
 
     def start(self) -> None:
         """Begin the background work."""

@@ -6,6 +6,7 @@ For the demonstration and for tests; installed by `make label-studio`.
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -63,10 +64,12 @@ class LocalLabelStudio:
         Raises
         ------
         NotReady
-            If it is not installed, ends at once, or does not answer in time.
+            If it is not installed, its port is taken, it ends at once, or does not answer in time.
         """
         if not self._program.exists():
             raise NotReady(f"Label Studio is not installed at {self._program}", "make label-studio")
+        if _is_taken(self.port):  # it would take another, and we somebody else for it
+            raise NotReady(f"port {self.port} is in use", "end what listens there, or set another")
         command = [str(self._program), "start", "--no-browser", "--internal-host", "127.0.0.1"]
         with (self.folder / "label-studio.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -134,6 +137,11 @@ class LocalLabelStudio:
             with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
                 stream.write(secrets.token_hex(20))
         return file.read_text("utf-8")
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def program_of(project: Path) -> Path:

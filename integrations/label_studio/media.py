@@ -1,19 +1,21 @@
 """What tasks point to: fetched with the token from Label Studio itself, without it from elsewhere.
 
 Label Studio serves uploads and local files to those who show the token, and forwards to presigned
-addresses of clouds. The token goes nowhere but to the connected host. Elsewhere only public
-addresses are asked, unless the server's `fetch_hosts` names the host in full.
+addresses of clouds. The token is shown for these alone, and nowhere but at the connected host: what
+a task points to may have been written by anybody, and the API would answer with secrets. Elsewhere
+only public addresses are asked, unless the server's `fetch_hosts` names the host in full.
 """
 
 import base64
 import binascii
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, unquote, urljoin, urlsplit
 
 from al_server.errors import ALError, NotReady
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 MAX_BYTES = 32 * 2**20
 TIMEOUT_S = 10.0
 DEADLINE_S = 60.0
-_ITS_OWN = ("/data/upload/", "/data/local-files/", "/tasks/")
+_ITS_OWN = re.compile(
+    r"/(data/(upload|local-files)|storage-data/uploaded|(tasks|projects)/\d+/(resolve|presign))/"
+)
 _SUFFIXES = {*SUFFIX_OF_TYPE.values(), ".jpeg", ".tiff"}
 _N_WORKERS = 4
 _MAX_HOPS = 5
@@ -35,6 +39,13 @@ _MAX_HOPS = 5
 
 class _Refused(Exception):
     """Something that is not fetched, and why."""
+
+
+class _Wires(NamedTuple):
+    """What Label Studio is asked by, and what others are."""
+
+    host: "httpx.Client"
+    elsewhere: "httpx.Client"
 
 
 class MediaFetcher:
@@ -70,19 +81,23 @@ class MediaFetcher:
         import httpx
 
         done: list[Fetched] = []
+        # kept by address, a connection might be made for one host and used for another
+        unkept = httpx.Limits(max_keepalive_connections=0)
         with (
             # no proxies and no redirects behind our back: each hop is looked at
-            httpx.Client(timeout=TIMEOUT_S, trust_env=False, follow_redirects=False) as wire,
+            httpx.Client(timeout=TIMEOUT_S, trust_env=False, follow_redirects=False) as host,
+            httpx.Client(timeout=TIMEOUT_S, trust_env=False, limits=unkept) as elsewhere,
             ThreadPoolExecutor(_N_WORKERS, thread_name_prefix="media") as pool,
         ):
-            for fetched in pool.map(lambda one: self._fetch(wire, one), addresses):
+            wires = _Wires(host, elsewhere)
+            for fetched in pool.map(lambda one: self._fetch(wires, one), addresses):
                 done.append(fetched)
                 progress(len(done), len(addresses))
         if self._should_stop():
             raise NotReady("the server is stopping", "it goes on at the next start")
         return done
 
-    def _fetch(self, wire: "httpx.Client", address: str) -> Fetched:
+    def _fetch(self, wires: _Wires, address: str) -> Fetched:
         import httpx
 
         if self._should_stop():
@@ -92,11 +107,11 @@ class MediaFetcher:
                 return self._keep(*_inline(address))
             target = self._through_host(urljoin(f"{self._client.url}/", address))
             if not self._is_host(target):
-                return self._from_elsewhere(target)
+                return self._from_elsewhere(wires, target)
             note = self._folder / "notes" / hashlib.sha256(target.encode()).hexdigest()
             if note.is_file() and (known := self._folder / note.read_text("utf-8")).is_file():
                 return Fetched(known)
-            fetched = self._from_host(wire, target)
+            fetched = self._from_host(wires, target)
             if fetched.path is not None and fetched.path.parent == self._folder:
                 _write(note, fetched.path.name.encode())
             return fetched
@@ -115,40 +130,40 @@ class MediaFetcher:
         It may write itself into addresses by another name, such as localhost.
         """
         parts = urlsplit(address)
-        if is_loopback(parts.hostname or "") and parts.path.startswith(_ITS_OWN):
+        if is_loopback(parts.hostname or "") and _ITS_OWN.match(parts.path):
             return f"{self._client.url}{parts.path}" + (f"?{parts.query}" if parts.query else "")
         return address
 
     def _is_host(self, address: str) -> bool:
         return _origin(address) == _origin(self._client.url)
 
-    def _from_elsewhere(self, address: str) -> Fetched:
+    def _headers(self, address: str) -> dict[str, str]:
+        path = unquote(urlsplit(address).path)
+        below = path.removeprefix(urlsplit(self._client.url).path)
+        if _ITS_OWN.match(below) is None or ".." in path.split("/"):
+            return {}
+        return {"Authorization": self._client.authorization()}
+
+    def _from_elsewhere(self, wires: _Wires, address: str) -> Fetched:
         if urlsplit(address).scheme not in ("http", "https"):
             raise _Refused(
                 f"{address[:60]} is not served by Label Studio: add its storage to the project"
             )
-        return self._elsewhere.fetch_all([address])[0]
+        return self._elsewhere.fetch(wires.elsewhere, address)
 
-    def _from_host(self, wire: "httpx.Client", address: str) -> Fetched:
+    def _from_host(self, wires: _Wires, address: str) -> Fetched:
         deadline = time.monotonic() + DEADLINE_S
         for _ in range(_MAX_HOPS):
-            headers = {"Authorization": self._client.authorization()}
-            with wire.stream("GET", address, headers=headers) as answer:
+            with wires.host.stream("GET", address, headers=self._headers(address)) as answer:
                 if answer.is_redirect:
                     address = urljoin(address, answer.headers["location"])
                     if not self._is_host(address):
                         # a presigned address speaks for itself; the token stays here
-                        return self._from_elsewhere(address)
+                        return self._from_elsewhere(wires, address)
                     continue
                 if answer.status_code != 200:
                     raise _Refused(f"Label Studio answers {answer.status_code} for it")
-                content = b""
-                for chunk in answer.iter_bytes():
-                    content += chunk
-                    if len(content) > MAX_BYTES:
-                        raise _Refused(f"longer than {MAX_BYTES / 2**20:g} MiB")
-                    if time.monotonic() > deadline:
-                        raise _Refused(f"not complete within {DEADLINE_S:g} s")
+                content = _read(answer, deadline)
                 return self._keep(content, _suffix(address, answer.headers.get("content-type", "")))
         raise _Refused(f"more than {_MAX_HOPS} redirects")
 
@@ -157,6 +172,17 @@ class MediaFetcher:
         if not path.exists():
             _write(path, content)
         return Fetched(path)
+
+
+def _read(answer: "httpx.Response", deadline: float) -> bytes:
+    content = bytearray()
+    for chunk in answer.iter_bytes():
+        content += chunk
+        if len(content) > MAX_BYTES:
+            raise _Refused(f"longer than {MAX_BYTES / 2**20:g} MiB")
+        if time.monotonic() > deadline:
+            raise _Refused(f"not complete within {DEADLINE_S:g} s")
+    return bytes(content)
 
 
 def _origin(address: str) -> tuple[str, str, int | None]:
@@ -184,6 +210,8 @@ def _inline(address: str) -> tuple[bytes, str]:
         content = base64.b64decode(body, validate=True)
     except binascii.Error as error:
         raise _Refused(f"inline data that is not base64: {error}") from error
+    if len(content) > MAX_BYTES:
+        raise _Refused(f"longer than {MAX_BYTES / 2**20:g} MiB")
     return content, SUFFIX_OF_TYPE.get(content_type, "")
 
 

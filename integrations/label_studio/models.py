@@ -10,6 +10,9 @@ FAILING = "background work is tried again"
 """How the problem begins that goes away by itself."""
 
 
+State = Literal["connecting", "connected", "waiting", "failed", "disconnecting", "disconnected"]
+
+
 class ConnectIn(Model):
     """A project of Label Studio to be connected."""
 
@@ -56,7 +59,7 @@ class ConnectionInfo(Model):
     campaign: str
     url: str
     project: int
-    state: Literal["connecting", "connected", "waiting", "failed", "disconnected"]
+    state: State
     message: str | None = Field(None, description="what it is doing")
     progress: float = Field(ge=0, le=1)
     error: str | None = None

@@ -8,6 +8,7 @@ the queue are leased to a holder of their own: they count as covered, and are no
 
 import logging
 import threading
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -19,13 +20,14 @@ from integrations.label_studio.answers import result_of
 from integrations.label_studio.client import Client
 from integrations.label_studio.config_parser import Control
 from integrations.label_studio.connection import QUEUE_VERSION
+from integrations.label_studio.samples import sample_of, task_of
 
 HOLDER = "label-studio queue"
 MARGIN = 6
 """Unserved tasks beyond one an annotator."""
 MOST_ANNOTATORS = 50
-LEASE_S = 30 * 24 * 3600.0
-"""Renewed at every start and reconciliation."""
+RENEW_S = 24 * 3600.0
+LEASE_S = 30 * RENEW_S
 STEP = 1e-6
 """Between two scores. Label Studio drops scores outside 0 to 1 without a word."""
 QUICK_S = 0.25
@@ -66,6 +68,7 @@ class Queue:
         self._leftover: list[int] = []  # predictions to be deleted
         self._lowest = 1.0
         self._quickly = ThreadPoolExecutor(2, thread_name_prefix="label-studio-pick")
+        self._renew_at = 0.0
         self.n_annotators = 1
 
     def close(self) -> None:
@@ -164,14 +167,14 @@ class Queue:
                 self._leftover.append(entry.prediction)
 
     def _arrived(self, sample_id: str) -> int | None:
-        rows = self._client.predictions_of(int(sample_id))
+        rows = self._client.predictions_of(task_of(sample_id))
         ids = [int(row["id"]) for row in rows if row["model_version"] == QUEUE_VERSION]
         return max(ids, default=None)
 
     def _prediction(self, sample_id: str, score: float) -> dict[str, Any]:
         (believed,) = self._campaign.believed([sample_id])
         return {
-            "task": int(sample_id),
+            "task": task_of(sample_id),
             "project": self._project,
             "model_version": QUEUE_VERSION,
             "score": score,
@@ -191,9 +194,23 @@ class Queue:
     def _fill(self) -> None:
         if self.is_short():
             self._reserve(self.target - self.n_unserved())
+        if not self.n_unserved():
+            self._withdraw()
+            return
         for sample_id, entry in self.listed():
             if entry.prediction is None:
                 self._post(sample_id)
+
+    def _withdraw(self) -> None:
+        """Take back what orders tasks that are all open: to others it would hide all the rest.
+
+        Label Studio serves nothing but tasks with our prediction as long as there is one.
+        """
+        with self._lock:
+            for entry in self._entries.values():
+                if entry.prediction is not None:
+                    self._leftover.append(entry.prediction)
+                    entry.prediction, entry.is_doubtful = None, False
 
     def _drop_leftover(self) -> None:
         while self._leftover:
@@ -207,10 +224,12 @@ class Queue:
         rows: dict[str, list[int]] = {}
         for row in self._client.predictions(self._project, QUEUE_VERSION):
             if row["model_version"] == QUEUE_VERSION:
-                rows.setdefault(str(row["task"]), []).append(int(row["id"]))
+                sample_id = sample_of(self._campaign, row["task"])
+                rows.setdefault(sample_id, []).append(int(row["id"]))
         with self._lock:
             opened = {one for one, entry in self._entries.items() if entry.served}
             opened &= set(self._campaign.held(HOLDER))  # an answer that was missed ends the lease
+            self._add_newer(rows)
             self._entries.clear()
             self._leftover.clear()
             self._lowest = 1.0
@@ -224,23 +243,20 @@ class Queue:
             kept = [(s, e) for s, e in self._entries.items() if e.prediction is not None]
         for sample_id, entry in kept:
             changes = self._prediction(sample_id, entry.score)
-            self._client.change_prediction(
-                entry.prediction or 0, {"score": entry.score, "result": changes["result"]}
-            )
+            self._client.change_prediction(entry.prediction or 0, changes)
         # first what is new, then away with the old: nobody finds the queue empty
         self._fill()
         self._drop_leftover()
 
-    def empty(self) -> None:
-        """Let go of every task, in the campaign and in Label Studio."""
-        with self._lock:
-            self._entries.clear()
-            self._leftover.clear()
-        self._campaign.release(HOLDER, self._campaign.held(HOLDER))
-        for row in self._client.predictions(self._project, QUEUE_VERSION):
-            if row["model_version"] == QUEUE_VERSION:
-                self._client.drop_prediction(int(row["id"]))
+    def _add_newer(self, rows: dict[str, list[int]]) -> None:
+        """Add what an annotator's answer has brought there since the rows were listed."""
+        newest = max((one for ids in rows.values() for one in ids), default=0)
+        for sample_id, entry in self._entries.items():
+            if entry.prediction is not None and entry.prediction > newest:
+                rows.setdefault(sample_id, []).append(entry.prediction)
 
     def renew(self) -> None:
-        """Let the leases last on."""
-        self._campaign.renew(HOLDER, lease_s=LEASE_S)
+        """Let the leases last on, once a day."""
+        if time.monotonic() >= self._renew_at:
+            self._campaign.renew(HOLDER, lease_s=LEASE_S)
+            self._renew_at = time.monotonic() + RENEW_S

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from al_server.campaign.campaign import Campaign
-from al_server.errors import ALError, AlreadyExists
+from al_server.errors import AlreadyExists
 from al_server.models import AnswerIn
 from al_server.models import Label as LabelName
 from integrations.label_studio.answers import ANNOTATOR_PREFIX, Annotation, read_annotation
 from integrations.label_studio.book import Book, Pair
 from integrations.label_studio.config_parser import Control
+from integrations.label_studio.samples import sample_of
 
 _BLOCK = 10_000
 _Plain = str | tuple[str, ...] | None
@@ -37,7 +38,7 @@ class Sync:
         self.book = Book()
         self.waiting: set[str] = set()
         self._lock = threading.RLock()
-        self._gone: set[str] = set()  # tasks that were deleted; their ids never come back
+        self._gone: set[int] = set()  # tasks that were deleted: late news of them is no news
         self._standing = _standing(campaign)
 
     @property
@@ -50,9 +51,8 @@ class Sync:
 
     def written(self, raws: Sequence[Mapping[str, Any]]) -> set[str]:
         """Take in annotations that were created or changed; return the samples concerned."""
-        annotations = [read_annotation(raw, self.control) for raw in raws]
         with self._lock:
-            annotations = [one for one in annotations if one.sample_id not in self._gone]
+            annotations = [self._read(raw) for raw in raws if raw.get("task") not in self._gone]
             pairs = {pair for one in annotations for pair in self.book.write(one)}
             self._follow(pairs)
         return {one.sample_id for one in annotations}
@@ -64,14 +64,21 @@ class Sync:
             self._follow({pair for pairs in found for pair in pairs or ()})
         return None in found
 
-    def tasks_gone(self, sample_ids: Sequence[str]) -> None:
+    def tasks_gone(self, tasks: Sequence[int]) -> None:
         """Take in that tasks were deleted."""
         with self._lock:
-            self._gone.update(sample_ids)
-            pairs = {pair for one in sample_ids for pair in self.book.erase_sample(one)}
-            self._follow(pairs)
+            self._gone.update(tasks)
+            sample_ids = [sample_of(self._campaign, one) for one in tasks]
+            for one in sample_ids:
+                for pair in self.book.erase_sample(one):
+                    self._standing.pop(pair, None)  # retiring takes the answer back
             known = [one for one in sample_ids if self._campaign.has_sample(one)]
             self._campaign.retire(known)
+
+    def tasks_came(self, tasks: Iterable[int]) -> None:
+        """Take in that there are tasks of these numbers, whatever there was before."""
+        with self._lock:
+            self._gone.difference_update(tasks)
 
     def listed(
         self,
@@ -84,11 +91,7 @@ class Sync:
 
         `since` and `samples` as for `Book.replace`.
         """
-        found = [
-            read_annotation(raw, self.control, task=task["id"])
-            for task in tasks
-            for raw in task["annotations"]
-        ]
+        found = [self._read(raw, task=task["id"]) for task in tasks for raw in task["annotations"]]
         with self._lock:
             changed = self.book.replace(found, since=since, samples=samples)
             if samples is None:
@@ -106,56 +109,61 @@ class Sync:
             waiting, self.waiting = self.waiting, set()
             self._follow({pair for pair in self.book.pairs() if pair[0] in waiting})
 
+    def _read(self, raw: Mapping[str, Any], *, task: int | None = None) -> Annotation:
+        annotation = read_annotation(raw, self.control, task=task)
+        return annotation._replace(sample_id=sample_of(self._campaign, annotation.sample_id))
+
     # -- into the campaign ---------------------------------------------------------------------
 
     def _follow(self, pairs: Iterable[Pair]) -> int:
         """Make the campaign say of these pairs what the book says; return how many differed."""
         answers: list[Annotation] = []
-        n_undone = 0
+        gone: list[Pair] = []
         for pair in pairs:
             annotation = self.book.answer(pair)
             if annotation is None:
-                n_undone += self._undo(pair)
+                gone.extend([pair] if pair in self._standing else [])
             elif not self._campaign.has_sample(annotation.sample_id):
                 self.waiting.add(annotation.sample_id)
             elif pair not in self._standing or self._standing[pair] != _plain(annotation.label):
                 answers.append(annotation)
+        self._take_back(gone)
         # the first of several answers breaks a tie
         answers.sort(key=lambda one: (one.created_at, one.id))
         for start in range(0, len(answers), _BLOCK):
             self._record(answers[start : start + _BLOCK])
-        return n_undone + len(answers)
+        return len(gone) + len(answers)
 
-    def _undo(self, pair: Pair) -> bool:
-        if pair not in self._standing:
-            return False
-        try:
-            self._campaign.undo(pair[0], annotator=pair[1])
-        except ALError as error:  # taken back by somebody else, in our own pages
-            _log.info("%s: %s", self._campaign.spec.name, error)
-        del self._standing[pair]
-        return True
+    def _take_back(self, pairs: Sequence[Pair]) -> None:
+        if pairs:
+            self._campaign.take_back(pairs)
+        for pair in pairs:
+            self._standing.pop(pair, None)
 
     def _record(self, annotations: Sequence[Annotation]) -> None:
-        self._grow_classes(annotations)
-        self._campaign.record_labels(
-            [
-                AnswerIn(
-                    sample_id=one.sample_id,
-                    label=one.label,
-                    annotator=one.annotator,
-                    lead_time_s=one.lead_time_s,
-                )
-                for one in annotations
-            ]
-        )
-        for one in annotations:
+        answers = [answer for one in annotations if (answer := self._answer(one)) is not None]
+        self._grow_classes(answers)
+        self._campaign.record_labels(answers)
+        for one in annotations:  # what cannot be recorded is not tried again and again
             self._standing[one.sample_id, one.annotator] = _plain(one.label)
 
-    def _grow_classes(self, annotations: Sequence[Annotation]) -> None:
+    def _answer(self, annotation: Annotation) -> AnswerIn | None:
+        try:
+            return AnswerIn(
+                sample_id=annotation.sample_id,
+                label=annotation.label,
+                annotator=annotation.annotator,
+                lead_time_s=annotation.lead_time_s,
+            )
+        except ValueError as error:  # such as a label too long: the others must not wait for it
+            name, reason = self._campaign.spec.name, str(error).replace("\n", " ")
+            _log.warning("%s: annotation %d cannot be used: %s", name, annotation.id, reason)
+            return None
+
+    def _grow_classes(self, answers: Sequence[AnswerIn]) -> None:
         """Append what annotators have chosen and the campaign does not know: Label Studio rules."""
         known = set(self._campaign.info().classes)
-        named = [name for one in annotations for name in _names(one.label)]
+        named = [name for one in answers for name in _names(one.label)]
         self.add_classes([name for name in dict.fromkeys(named) if name not in known])
 
     def add_classes(self, names: Sequence[str]) -> None:
@@ -181,8 +189,7 @@ class Sync:
             answers = [a for one in ours if (a := self.book.answer((sample_id, one))) is not None]
             wanted = sorted(answers, key=lambda one: (one.created_at, one.id))
             if wanted != answers:
-                for one in wanted:
-                    self._undo((sample_id, one.annotator))
+                self._take_back([(sample_id, one.annotator) for one in wanted])
                 self._record(wanted)
 
 

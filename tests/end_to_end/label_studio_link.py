@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,10 @@ class Ours:
         self._wait(name, lambda info: info["state"] == "connected" and info["reconciled_at"])
         return self.info(name)
 
+    def wait_until_well(self, name: str) -> None:
+        """Wait until nothing is wrong: Label Studio, on SQLite, may be locked for a moment."""
+        self._wait(name, lambda info: info["problems"] == [])
+
     def reconcile(self, name: str) -> Any:
         before = self.info(name)["reconciled_at"]
         answer = self._client.post(f"{CONNECTIONS}/{name}/reconcile")
@@ -68,11 +73,14 @@ class Ours:
         assert answer.status_code == 200, answer.text
 
     def answers(self, name: str) -> Answers:
-        """All answers of the campaign by sample and annotator; None is a skip."""
+        """All answers of the campaign by task and annotator; None is a skip."""
         params = {"format": "jsonl", "skips": "true"}
         export = self._client.get(f"/api/v1/campaigns/{name}/export", params=params).text
         rows = [json.loads(line) for line in export.splitlines()]
-        found = {(row["sample_id"], row["annotator"]): row["label"] for row in rows}
+        # `7~2` is the second task that was given the number 7
+        found = {
+            (row["sample_id"].partition("~")[0], row["annotator"]): row["label"] for row in rows
+        }
         assert len(found) == len(rows), "an answer stands twice"
         return found
 
@@ -83,10 +91,23 @@ class Ours:
             time.sleep(_POLL_S)
         return found
 
-    def believed(self, name: str, task: int) -> str | None:
-        """The label that the campaign believes a task to have."""
-        sample = self._client.get(f"/api/v1/campaigns/{name}/samples/{task}").json()
-        return sample["prediction"] and str(sample["prediction"]["label"])
+    def sample(self, name: str, task: int | str) -> Any:
+        return self._client.get(f"/api/v1/campaigns/{name}/samples/{task}").json()
+
+    def text(self, name: str, task: int | str) -> str:
+        return self._client.get(f"/api/v1/campaigns/{name}/samples/{task}/media").text
+
+    def believed(self, name: str, task: int) -> Any:
+        """The label that the campaign believes a task to have: a list where it may have several."""
+        prediction = self.sample(name, task)["prediction"]
+        return prediction and prediction["label"]
+
+    def wait_until(self, name: str, condition: Callable[[Any], bool]) -> None:
+        """Wait until the campaign is as a test wants it."""
+        deadline = time.monotonic() + 15
+        while not condition(campaign := self.campaign(name)):
+            assert time.monotonic() < deadline, campaign
+            time.sleep(_POLL_S)
 
     def campaign(self, name: str) -> Any:
         return self._client.get(f"/api/v1/campaigns/{name}").json()

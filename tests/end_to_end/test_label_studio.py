@@ -66,8 +66,10 @@ def test_of_four_annotators_at_once_no_answer_is_lost_or_doubled_and_nobody_runs
 ) -> None:
     project = theirs.owner.make_project(TEXT_CONFIG, texts(500))
     name = ours.connect(theirs, project)
-    given = _annotate_together(theirs.annotators, project, n=400)
+    given, from_queue = _annotate_together(theirs.annotators, project, n=400)
     assert len(given) == 400
+    # at random, 1 in 50 would be
+    assert np.mean(from_queue) > 0.9
     assert theirs.owner.labels(project) == given
     assert ours.wait_for(name, given) == given
     # Label Studio itself, on SQLite, may hand one task to two at the same moment
@@ -77,21 +79,29 @@ def test_of_four_annotators_at_once_no_answer_is_lost_or_doubled_and_nobody_runs
 
 def _annotate_together(
     people: list[Person], project: int, *, n: int
-) -> dict[tuple[str, str], str | None]:
-    """Let all work at the same time; a 404 while tasks remain fails."""
+) -> tuple[dict[tuple[str, str], str | None], list[bool]]:
+    """Let all work at the same time; a 404 while tasks remain fails.
+
+    Returns the answers, and of every fifth task whether it was in the queue.
+    """
     given: dict[tuple[str, str], str | None] = {}
+    from_queue: list[bool] = []
     places = threading.Semaphore(n)
 
     def work(person: Person) -> None:
+        n_done = 0
         while places.acquire(blocking=False):
             task = person.next_task(project)
+            n_done += 1
+            if n_done % 5 == 0:
+                from_queue.append("al-queue" in person.versions(task["id"]))
             label = task["data"]["topic"]
             person.annotate(task["id"], topic(label))
             given[str(task["id"]), person.annotator] = label
 
     with ThreadPoolExecutor(len(people)) as pool:
         list(pool.map(work, people))
-    return given
+    return given, from_queue
 
 
 # -- webhooks that do not come -------------------------------------------------------------------

@@ -12,6 +12,7 @@ from al_server.models import CampaignSpec, Source
 from integrations.label_studio.config_parser import Control, parse_config
 from integrations.label_studio.connection import QUEUE_VERSION, UNCERTAINTY, Record
 from integrations.label_studio.link import Link
+from integrations.label_studio.samples import task_of
 from tests.api.conftest import make_app, make_campaign, prepare, registry
 from tests.integrations.label_studio.small_label_studio import SmallLabelStudio
 
@@ -22,6 +23,7 @@ CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="label" toName="text">'
     '<Choice value="cat"/><Choice value="dog"/><Choice value="bird"/></Choices></View>'
 )
+LABELS = ("cat", "dog", "bird")
 
 
 def capture(name: str) -> dict[str, Any]:
@@ -100,3 +102,26 @@ def link(campaign: Campaign, theirs: SmallLabelStudio, tmp_path: Path) -> Iterat
     link = make_link(campaign, theirs, tmp_path)
     yield link
     link.close()
+
+
+def deliver(theirs: SmallLabelStudio, link: Link) -> None:
+    news, theirs.news = theirs.news, []
+    for one in news:
+        link.event(one)
+
+
+def ours(campaign: Campaign) -> dict[tuple[str, str], Any]:
+    return {
+        (str(task_of(row.sample_id)), row.annotator): row.label for row in campaign.answer_rows()
+    }
+
+
+def wanted(theirs: SmallLabelStudio) -> dict[tuple[str, str], Any]:
+    return {
+        pair: None if one["was_cancelled"] else one["result"][0]["value"]["choices"][0]
+        for pair, one in theirs.annotations().items()
+    }
+
+
+def queue_of(link: Link) -> list[int]:
+    return [task_of(sample_id) for sample_id, _ in link.queue.listed()]

@@ -3,8 +3,9 @@
 The real one is met in the end-to-end tests; this one can lose, double and shuffle its webhooks.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from al_server.models import Label
@@ -22,7 +23,10 @@ class SmallLabelStudio:
     Attributes
     ----------
     news : webhooks not yet delivered
+    url : where media are served
+    token : the only one that is accepted; None for any
     is_down : whether the API answers at all
+    reuses_numbers : of deleted tasks, as the real one does on SQLite
     """
 
     def __init__(self, config: str, texts: list[str], *, overlap: int = 1) -> None:
@@ -34,7 +38,10 @@ class SmallLabelStudio:
             "maximum_annotations": overlap,
         }
         self.news: list[dict[str, Any]] = []
+        self.url = "http://ls"
+        self.token: str | None = None
         self.is_down = False
+        self.reuses_numbers = False
         self.refuses_backends = False
         self.webhooks: dict[int, dict[str, Any]] = {}
         self.backends: dict[int, dict[str, Any]] = {}
@@ -50,8 +57,12 @@ class SmallLabelStudio:
     # -- what people do ------------------------------------------------------------------------
 
     def add_task(self, text: str) -> int:
-        number = FIRST_TASK + len(self._tasks)
-        self._tasks[number] = {"id": number, "data": {"text": text}, "updated_at": self._now()}
+        return self.add_task_of({"text": text})
+
+    def add_task_of(self, data: Mapping[str, Any]) -> int:
+        numbers = [t["id"] for t in self.tasks()] if self.reuses_numbers else self._tasks
+        number = max(numbers, default=FIRST_TASK - 1) + 1
+        self._tasks[number] = {"id": number, "data": dict(data), "updated_at": self._now()}
         self.news.append({"action": "TASKS_CREATED", "tasks": [{"id": number}]})
         return number
 
@@ -134,20 +145,23 @@ class SmallLabelStudio:
 
     # -- what our client asks ------------------------------------------------------------------
 
-    def client(self) -> "SmallClient":
-        return SmallClient(self)
+    def client(self, token: str = "token") -> "SmallClient":
+        return SmallClient(self, token)
 
 
 class SmallClient(Client):
     """Our client, its wire cut: answers come from a small Label Studio."""
 
-    def __init__(self, theirs: SmallLabelStudio) -> None:
-        super().__init__("http://ls", "token")
+    def __init__(self, theirs: SmallLabelStudio, token: str) -> None:
+        super().__init__(theirs.url, token)
         self._theirs = theirs
+        self._token = token
 
     def _there(self) -> SmallLabelStudio:
         if self._theirs.is_down:
             raise LabelStudioDown("Label Studio is down", "start it")
+        if self._theirs.token not in (None, self._token):
+            raise LabelStudioRefused("the token is not accepted", http_status=401)
         return self._theirs
 
     def n_users(self) -> int:
@@ -166,7 +180,12 @@ class SmallClient(Client):
         }
 
     def update_project(self, project: int, changes: Mapping[str, Any]) -> dict[str, Any]:
-        self._there().settings |= dict(changes)
+        theirs = self._there()
+        version = changes.get("model_version")
+        known = {"", *self.model_versions(project), *(b["title"] for b in theirs.backends.values())}
+        if version not in known and version != theirs.settings["model_version"]:
+            raise LabelStudioRefused("Model version doesn't exist", http_status=400)
+        theirs.settings |= dict(changes)
         return self.project(project)
 
     def tasks(self, project: int, *, after: int = 0) -> Iterator[dict[str, Any]]:
@@ -178,10 +197,12 @@ class SmallClient(Client):
     def newest_change(self, project: int) -> str | None:
         return max((task["updated_at"] for task in self._there().tasks()), default=None)
 
-    def annotated(self, project: int, *, since: str | None = None) -> Iterator[dict[str, Any]]:
+    def annotated(
+        self, project: int, *, since: str | None = None, after: int = 0
+    ) -> Iterator[dict[str, Any]]:
         theirs = self._there()
         found = []
-        for task in theirs.tasks():
+        for task in (one for one in theirs.tasks() if one["id"] > after):
             answers = [dict(a) for a in theirs._annotations.values() if a["task"] == task["id"]]
             if (since is None and answers) or (since is not None and task["updated_at"] > since):
                 found.append({**task, "annotations": answers})
@@ -200,10 +221,23 @@ class SmallClient(Client):
         return number
 
     def change_prediction(self, prediction: int, changes: Mapping[str, Any]) -> None:
+        if "result" in changes and "project" not in changes:  # where predictions are validated
+            raise LabelStudioRefused("Project is required for validation", http_status=400)
         self._there()._predictions[prediction] |= dict(changes)
 
     def drop_prediction(self, prediction: int) -> None:
         self._there()._predictions.pop(prediction, None)
+
+    def make_project(self, title: str, label_config: str) -> int:
+        self._there().config = label_config
+        return 1
+
+    def serve_files(self, project: int, folder: Path) -> None:
+        self._there()
+
+    def import_tasks(self, project: int, data: Sequence[Mapping[str, Any]]) -> None:
+        for one in data:
+            self._there().add_task_of(one)
 
     # -- connecting ----------------------------------------------------------------------------
 

@@ -11,8 +11,9 @@ from flask.testing import FlaskClient
 from al_server.app import create_app
 from al_server.config import Settings
 from integrations.label_studio import backend
-from integrations.label_studio.hub import Hub, _Place
+from integrations.label_studio.hub import Hub
 from integrations.label_studio.link import Link
+from integrations.label_studio.place import Place
 from tests.api.conftest import MakeApp
 from tests.integrations.label_studio.conftest import CAPTURES, capture
 from tests.integrations.label_studio.small_label_studio import SmallLabelStudio
@@ -39,7 +40,7 @@ def of(app: Flask) -> Hub:
 def app(make_app: MakeApp, link: Link) -> Iterator[Flask]:
     """A server that asks for a token, with the link of a project whose secret is `s`."""
     app = make_app(token=TOKEN)
-    of(app)._places[link.record.campaign] = _Place(link.record, "connected", link)
+    of(app)._places[link.record.campaign] = Place(link.record, "connected", link)
     yield app
 
 
@@ -168,7 +169,7 @@ def test_each_project_reaches_its_own_campaign_at_one_address(
     app: Flask, link: Link, theirs: SmallLabelStudio
 ) -> None:
     other = link.record.model_copy(update={"campaign": "other", "secret": "o"})
-    of(app)._places["other"] = _Place(other, "connected", None)
+    of(app)._places["other"] = Place(other, "connected", None)
     client = app.test_client()
     body = capture("webhook_ANNOTATION_CREATED")
     call(client, "POST", "/webhook", ("other", "o"), body)

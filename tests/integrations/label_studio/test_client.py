@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from al_server.errors import ALError, BadInput
-from integrations.label_studio import client as clients
 from integrations.label_studio.client import Client
 from integrations.label_studio.errors import LabelStudioDown, LabelStudioRefused
+from integrations.label_studio.wire import Wire
 from tests.integrations.label_studio.answering import Answer, Asked, answering
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
@@ -65,6 +65,21 @@ def test_the_remedy_of_a_private_address_names_label_studios_switches() -> None:
     assert "SSRF_PROTECTION_ENABLED=false" in raised.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("answer", "remedy"),
+    [
+        (Answer(301, b"", (("Location", "https://ls.example.org/"),)), "https://ls.example.org/"),
+        (Answer(403, body({"detail": "no permission"})), "who may change the project"),
+        (Answer(400, body({"detail": "the locale is not known"})), "its own log says why"),
+    ],
+)
+def test_every_refusal_has_a_remedy_of_its_own(answer: Answer, remedy: str) -> None:
+    with asking(answer) as (client, _), pytest.raises(LabelStudioRefused) as refused:
+        client.project(7)
+    assert remedy in refused.value.remedy
+    assert "SSRF" not in refused.value.remedy
+
+
 def test_nobody_there_and_nobody_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client("http://127.0.0.1:1", TOKEN)
     with pytest.raises(LabelStudioDown, match="no Label Studio answers at"):
@@ -77,7 +92,7 @@ def test_nobody_there_and_nobody_in_time(monkeypatch: pytest.MonkeyPatch) -> Non
         return Answer()
 
     monkeypatch.setattr(
-        clients.Client._ask, "__kwdefaults__", {"params": None, "body": None, "timeout_s": 0.1}
+        Wire.ask, "__kwdefaults__", {"params": None, "body": None, "timeout_s": 0.1}
     )
     with answering(slow) as (url, _):
         client = Client(url, TOKEN)
@@ -124,13 +139,12 @@ def test_an_expired_personal_token_is_a_wrong_token() -> None:
         client.whoami()
 
 
-def test_listings_go_on_by_id_until_a_page_is_not_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clients, "PAGE", 2)
-    pages = [[{"id": 1}, {"id": 2}], [{"id": 5}]]
+def test_listings_go_on_by_id_until_a_page_is_empty_however_small_the_pages_are() -> None:
+    pages: list[list[dict[str, int]]] = [[{"id": 1}, {"id": 2}], [{"id": 5}], []]
     answers = [Answer(200, body({"tasks": page})) for page in pages]
     with asking(*answers) as (client, asked):
         assert list(client.task_ids(7)) == [1, 2, 5]
-    assert len(asked) == 2
+    assert len(asked) == 3
     assert "%22value%22%3A+2" in asked[1].path or "%22value%22%3A%202" in asked[1].path
 
 
@@ -139,3 +153,11 @@ def test_what_is_gone_already_is_as_good_as_deleted() -> None:
         client.drop_prediction(3)
     with asking(Answer(500)) as (client, _), pytest.raises(LabelStudioDown):
         client.drop_prediction(3)
+
+
+def test_a_task_that_is_gone_has_no_predictions() -> None:
+    gone = body({"validation_errors": {"task": ["Select a valid choice."]}})
+    with asking(Answer(400, gone)) as (client, _):
+        assert client.predictions_of(3) == []
+    with asking(Answer(500)) as (client, _), pytest.raises(LabelStudioDown):
+        client.predictions_of(3)

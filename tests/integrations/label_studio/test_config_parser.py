@@ -76,6 +76,13 @@ CHOICE = '<Choice value="a"/>'
             [f'<Choices name="c" toName="image" visibleWhen="region-selected">{CHOICE}</Choices>'],
             "condition",
         ),
+        (
+            [
+                '<View visibleWhen="choice-selected" whenTagName="x"><View>'
+                f'<Choices name="c" toName="image">{CHOICE}</Choices></View></View>'
+            ],
+            "condition",
+        ),
         (['<Choices name="c" toName="image" value="$options"/>'], "come from the task"),
         (['<Choices name="c" toName="image"/>'], "no choices"),
         ([f'<Choices name="c" toName="image">{CHOICE}{CHOICE}</Choices>'], "twice"),

@@ -2,60 +2,19 @@
 
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from al_server.campaigns import CampaignRegistry
-from al_server.config import Settings
 from al_server.errors import AlreadyExists, BadInput, NotFound
-from integrations.label_studio import connect as connecting
 from integrations.label_studio import hub as hubs
 from integrations.label_studio.config_parser import UnsupportedConfig
 from integrations.label_studio.errors import LabelStudioDown
-from integrations.label_studio.hub import Hub
-from integrations.label_studio.models import ConnectIn, ConnectionInfo
+from tests.integrations.label_studio.house import WANTED, WITHIN_S, House, house
 from tests.integrations.label_studio.small_label_studio import SmallLabelStudio
 
-WITHIN_S = 30
-WANTED = ConnectIn(url="http://ls/", token="tok-en", project=7)
-
-
-class House:
-    """A server's campaigns and connections on one data folder, over several starts."""
-
-    def __init__(self, folder: Path) -> None:
-        self.settings = Settings(data=folder / "data", roots=(folder / "nowhere",))
-        self.start()
-
-    def start(self) -> None:
-        self.registry = CampaignRegistry(self.settings)
-        self.hub = Hub(self.settings, self.registry)
-        self.hub.start()
-
-    def stop(self) -> None:
-        self.hub.close()
-        self.registry.close()
-
-    def connect(self, wanted: ConnectIn = WANTED) -> ConnectionInfo:
-        return self.wait(self.hub.connect(wanted).campaign, "connecting")
-
-    def wait(self, name: str, state: str) -> ConnectionInfo:
-        give_up = time.monotonic() + WITHIN_S
-        while (info := self.hub.info(name)).state == state and time.monotonic() < give_up:
-            time.sleep(0.01)
-        return info
-
-
-@pytest.fixture
-def house(tmp_path: Path, theirs: SmallLabelStudio, monkeypatch: Any) -> Iterator[House]:
-    for module in (connecting, hubs):
-        monkeypatch.setattr(module, "Client", lambda _url, _token: theirs.client())
-    house = House(tmp_path)
-    yield house
-    house.stop()
+__all__ = ["house"]
 
 
 def test_connecting_sets_everything_that_serves_the_picks(
@@ -96,6 +55,29 @@ def test_disconnecting_leaves_the_project_as_it_was_found(
     campaign = house.registry.campaign("label-studio-7").info()
     assert (campaign.n_labeled, campaign.n_pending) == (1, 0)
     assert not house.hub.link_of("label-studio-7", "")[0]
+
+
+def test_disconnecting_leaves_the_predictions_of_others(
+    house: House, theirs: SmallLabelStudio
+) -> None:
+    client = theirs.client()
+    for version in ("live-demo", "baseline"):
+        client.add_prediction({"task": 104, "model_version": version, "score": 0.5, "result": []})
+    theirs.settings["model_version"] = "baseline"
+    house.connect()
+    house.hub.disconnect("label-studio-7")
+    assert sorted(client.model_versions(7)) == ["baseline", "live-demo"]
+    assert theirs.settings["model_version"] == "baseline"
+
+
+def test_a_model_version_that_is_gone_does_not_keep_from_disconnecting(
+    house: House, theirs: SmallLabelStudio
+) -> None:
+    theirs.settings |= {"model_version": "baseline", "sampling": "Uniform sampling"}
+    house.connect()
+    assert house.hub.disconnect("label-studio-7").state == "disconnected"
+    assert theirs.settings["model_version"] == ""
+    assert theirs.settings["sampling"] == "Uniform sampling"
 
 
 def test_connecting_again_goes_on_with_the_same_campaign(

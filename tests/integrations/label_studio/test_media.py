@@ -1,12 +1,15 @@
 """The token goes to the connected host and nowhere else."""
 
 import base64
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
-from integrations.label_studio import media
+from integrations.label_studio import media, samples
 from integrations.label_studio.client import Client
 from integrations.label_studio.config_parser import parse_config
 from integrations.label_studio.media import MediaFetcher
@@ -64,6 +67,47 @@ def test_the_host_is_asked_with_the_token(
     assert host[1][0].authorization == f"Token {TOKEN}"
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/api/current-user/token",
+        "{host}/api/current-user/token",
+        "{host}/data/upload/../../api/current-user/token",
+        "{host}/data/upload/%2e%2e/%2e%2e/api/current-user/token",
+        "{host}/tasks/1/other/?next=/data/upload/",
+        "/static/a.png",
+    ],
+)
+def test_the_token_is_shown_for_media_only(
+    fetch: Fetch, host: tuple[str, list[Asked]], address: str
+) -> None:
+    fetch(address.format(host=host[0]))
+    assert [one.authorization for one in host[1]] == [None]
+
+
+def test_a_label_studio_below_a_path_is_shown_the_token_too(
+    tmp_path: Path, host: tuple[str, list[Asked]]
+) -> None:
+    fetcher = MediaFetcher(tmp_path, Client(f"{host[0]}/studio", TOKEN))
+    fetcher.fetch_all([f"{host[0]}/studio/data/upload/a.png"], progress=lambda _done, _all: None)
+    assert host[1][0].authorization == f"Token {TOKEN}"
+
+
+def test_however_many_addresses_elsewhere_two_clients_fetch_them(
+    fetch: Fetch, other: tuple[str, list[Asked]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, make = [], httpx.Client
+
+    def count(**settings: Any) -> httpx.Client:
+        made.append(settings)
+        return make(**settings)
+
+    monkeypatch.setattr(httpx, "Client", count)
+    addresses = [f"{other[0]}/{number}.png" for number in range(5)]
+    assert fetch(*addresses, fetch_hosts=["127.0.0.1"]) == [(PNG, "")] * 5
+    assert len(made) == 2
+
+
 def test_what_label_studio_calls_by_another_name_of_this_machine_is_asked_from_it(
     fetch: Fetch, host: tuple[str, list[Asked]]
 ) -> None:
@@ -115,9 +159,12 @@ def test_what_was_fetched_is_not_asked_for_again(
     assert len(host[1]) == 1
 
 
-def test_inline_pictures_need_no_host(fetch: Fetch) -> None:
+def test_inline_pictures_need_no_host(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
     inline = "data:image/png;base64," + base64.b64encode(PNG).decode()
     assert fetch(inline) == [(PNG, "")]
+    with monkeypatch.context() as small:
+        small.setattr(media, "MAX_BYTES", len(PNG) - 1)
+        assert "longer than" in fetch(inline)[0][1]
     assert fetch("data:image/png,abc")[0][0] is None
 
 
@@ -142,3 +189,33 @@ def test_tasks_without_the_key_are_listed_and_the_rest_written(tmp_path: Path) -
     assert written.source is not None
     assert again.source is not None
     assert written.source.path != again.source.path
+
+
+def test_what_is_too_long_for_a_text_is_listed_wherever_it_comes_from(
+    tmp_path: Path, fetch: Fetch, host: tuple[str, list[Asked]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "MAX_CHARACTERS", 10)
+    inline = '<View><Text name="t" value="$text"/><Rating name="r" toName="t"/></View>'
+    by_url = inline.replace("/><Rating", ' valueType="url"/><Rating')
+    long = [{"id": 1, "data": {"text": "x" * 11}}, {"id": 2, "data": {"text": "x" * 10}}]
+    behind = [{"id": 1, "data": {"text": "/a.txt"}}]  # as long as a picture
+    fetcher = MediaFetcher(tmp_path, Client(host[0], TOKEN))
+    for config, tasks, taken in ((inline, long, {"2"}), (by_url, behind, set[str]())):
+        written = write_samples(
+            tasks, parse_config(config), tmp_path, fetcher, progress=lambda _done, _all: None
+        )
+        assert written.sample_ids == taken
+        (failure,) = written.failures
+        assert (failure.sample, failure.reason) == ("1", "its text is longer than 10 characters")
+
+
+def test_the_table_of_tasks_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    config = '<View><Text name="t" value="$text"/><Rating name="r" toName="t"/></View>'
+    write_samples(
+        [{"id": 1, "data": {"text": "secret"}}],
+        parse_config(config),
+        tmp_path,
+        MediaFetcher(tmp_path, Client("http://ls", TOKEN)),
+        progress=lambda _done, _all: None,
+    )
+    assert stat.S_IMODE((tmp_path / "tasks-1.jsonl").stat().st_mode) == 0o600
