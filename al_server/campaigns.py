@@ -190,6 +190,7 @@ class CampaignRegistry:
             if stored.state == "preparing":
                 self._in_background(stored.name, self._prepare)
             elif stored.state == "ready":
+                warm_up(stored.spec.strategy)
                 with suppress(NotReady):
                     campaign = self._campaign(stored)
                     for source in campaign.files.additions():
@@ -269,7 +270,7 @@ class CampaignRegistry:
         intake = Intake(stored.spec, files, self._workplace(work))
         intake.prepare(stored, EventLog(self._engine, stored.id))
         work.message = "compiling the kernels; only the first start takes this long"
-        warm_up()
+        warm_up(stored.spec.strategy)
         self._campaign(self._reload(name))
 
     def _add_samples(self, campaign: Campaign, source: Source) -> "Future[None]":

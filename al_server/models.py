@@ -83,8 +83,9 @@ class CampaignSpec(Model):
     k: int = Field(10, ge=1, le=100, description="neighbours that vote")
     strategy: str = Field(
         "default",
-        max_length=200,
-        description="a name, with settings as in `in_class?uncertainty=entropy`",
+        max_length=4096,
+        description="a name, with settings as in `in_class?uncertainty=entropy`; strategies "
+        "inside of others as in `threshold?by=product?margin=2%26density=1&keep=0.1`",
     )
     budget: int | None = Field(None, ge=0, description="answers we can pay for; null: no limit")
     holdout: str | None = Field(None, max_length=4096, description="labeled samples to measure on")

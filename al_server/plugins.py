@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 from typing import Any, Final
 
 from al_server.errors import UnknownPlugin
+from strategies.shelf import SHELF
 
 STRATEGIES: Final = "al_server.strategies"
 EMBEDDERS: Final = "al_server.embedders"
@@ -16,16 +17,7 @@ DEFAULT_STRATEGY: Final = "in_class"
 
 # "module:attribute", imported only when asked for
 BUILTIN: Final[Mapping[str, Mapping[str, str]]] = {
-    STRATEGIES: {
-        "default": "strategies.in_class:InClass",
-        "in_class": "strategies.in_class:InClass",
-        "cdf_product": "strategies.cdf_product:CdfProduct",
-        "margin": "strategies.uncertainty:Margin",
-        "least_confidence": "strategies.uncertainty:LeastConfidence",
-        "entropy": "strategies.uncertainty:Entropy",
-        "ratio": "strategies.uncertainty:Ratio",
-        "uniform": "strategies.uniform:Uniform",
-    },
+    STRATEGIES: {name: entry.target for name, entry in SHELF.items()},
     EMBEDDERS: {
         "pixels": "embeddings.pixel_embedder:PixelEmbedder",
         "tfidf": "embeddings.tfidf_embedder:TfidfEmbedder",

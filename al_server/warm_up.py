@@ -1,30 +1,46 @@
 """Compile every kernel of the loop before somebody waits for one.
 
-numba compiles on the first call and keeps the result beside the source, so this takes half a minute
-once after installing, and a second later on. `python -m al_server.warm_up` does it by hand.
+numba compiles on the first call and keeps the result beside the source, so this takes minutes once
+after installing, and a second later on. `python -m al_server.warm_up` compiles those of all
+strategies; a server only readies the loop and the strategies of its campaigns.
 """
 
+import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from al_server import plugins
 
 _lock = threading.Lock()
-_done = False
+_done: set[str] = set()
+_log = logging.getLogger(__name__)
+_LOOP = ""  # in _done
 
 
-def warm_up() -> float:
-    """Put a toy pool through the whole loop, once a process; return the seconds it took."""
-    global _done
+def warm_up(strategy: str = plugins.DEFAULT_STRATEGY) -> float:
+    """Put a toy pool through the whole loop, and through a strategy; return the seconds it took.
+
+    What is warm in this process already takes no time.
+
+    Parameters
+    ----------
+    strategy : name and settings; what does not work is left to whoever uses it
+    """
     with _lock:
-        if _done:
-            return 0.0
         started = time.perf_counter()
-        for multi in (False, True):
-            _use_every_kernel(multi=multi)
-        _done = True
+        if _LOOP not in _done:
+            for multi in (False, True):
+                _use_the_loop(multi=multi)
+            _done.add(_LOOP)
+        if strategy not in _done:
+            _use_strategy(strategy)
+            _done.add(strategy)
         return time.perf_counter() - started
 
 
-def _use_every_kernel(*, multi: bool) -> None:
+def _use_the_loop(*, multi: bool) -> None:
     import numpy as np
 
     from al_server.campaign.classifier import VoteSettings
@@ -48,6 +64,38 @@ def _use_every_kernel(*, multi: bool) -> None:
         pool.set_sample(row, Status.UNLABELED, None, 0)
 
 
+def _use_strategy(text: str) -> None:
+    """Let it pick from toys, before the first label too."""
+    import numpy as np
+
+    from al_server.campaign.strategy import make_strategy
+    from strategies.toy_pool import cold, toy_pool
+
+    try:
+        strategy = make_strategy(text)
+        for pool in (toy_pool(), cold(toy_pool())):
+            strategy.select(pool, 20, np.random.default_rng(0))
+    except Exception as error:
+        # its own campaign says so when it is asked for a sample
+        _log.info("strategy %s could not be warmed up: %s", text, error)
+
+
+@contextmanager
+def _said(what: str) -> Iterator[None]:
+    started = time.perf_counter()
+    print(f"{what} ... ", end="", flush=True)
+    yield
+    print(f"{time.perf_counter() - started:.1f} s", flush=True)
+
+
+def _main() -> None:
+    print("compiling the kernels; the first time this takes a minute or two", flush=True)
+    with _said("the loop"):
+        warm_up()
+    for name in plugins.names(plugins.STRATEGIES):
+        with _said(name):
+            warm_up(name)
+
+
 if __name__ == "__main__":
-    print("compiling the kernels; the first time this takes half a minute", flush=True)
-    print(f"done in {warm_up():.1f} s")
+    _main()

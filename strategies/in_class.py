@@ -17,8 +17,10 @@ class InClass(CdfProduct):
     c is the predicted class; R is the tie-averaged rank among the candidates divided by their
     number, R_c the same among the candidates predicted as c. Ranking density inside the class and
     asking less for classes that have many labels keeps rare classes from starving, which the plain
-    product does not. Before the first label there is one class and one uncertainty for all. Time
-    O(n) a pick; a batch is as many picks, each of which counts as covered for the next.
+    product does not. Before the first label there is one class and one uncertainty for all.
+    Batches, time and memory are as in `CdfProduct`.
+
+    Source: this project, after `CdfProduct`.
 
     Attributes
     ----------

@@ -6,9 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strategies.pool import PoolView, Rows, Status
-from strategies.scores import MEASURES, Aggregate, Measure, over_classes
+from strategies.scores import MEASURES, Aggregate, Measure, check_probabilities, over_classes
 
 Column = NDArray[np.float32]
+
+
+class DoesNotFitPool(ValueError):
+    """A setting that is fine by itself, but asks for what this pool does not have."""
 
 
 def n_picks(pool: PoolView, budget: int) -> int:
@@ -39,6 +43,75 @@ def uncertainty(
     if pool.targets is None:
         return MEASURES[measure](probabilities)
     return over_classes(measure, probabilities, aggregate=aggregate)
+
+
+def embeddings(pool: PoolView, rows: Rows) -> NDArray[np.float32]:
+    """Return the embeddings of some rows, in the order of `rows`.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not finite.
+    """
+    chosen = np.ascontiguousarray(pool.embeddings[rows], dtype=np.float32)
+    # one pass: the sum of a row is finite exactly where the row is, for unit-length rows
+    broken = np.flatnonzero(~np.isfinite(chosen.sum(axis=1)))
+    if broken.size:
+        raise ValueError(
+            f"pool.embeddings holds NaN or inf at row {rows[broken[0]]}; "
+            "leave the sample out or embed it again"
+        )
+    return chosen
+
+
+def check_embeddings(pool: PoolView) -> None:
+    """Refuse embeddings of candidates that are not finite, without a copy of them."""
+    # the sum of a row is finite exactly where the row is, for unit-length rows
+    with np.errstate(invalid="ignore", over="ignore"):
+        sums = pool.embeddings @ np.ones(pool.embeddings.shape[1], np.float32)
+    broken = np.flatnonzero(~np.isfinite(sums) & (pool.status == Status.UNLABELED))
+    if broken.size:
+        raise ValueError(
+            f"pool.embeddings holds NaN or inf at row {broken[0]}; "
+            "leave the sample out or embed it again"
+        )
+
+
+def probabilities(pool: PoolView, rows: Rows) -> NDArray[np.float32]:
+    """Return the probabilities of some rows; all classes are as likely before the first label.
+
+    Returns
+    -------
+    float32 array of shape (len(rows), max(n_classes, 1))
+
+    Raises
+    ------
+    ValueError
+        If they are NaN, outside [0, 1], or do not sum to 1 (they need not in multi-label pools).
+    """
+    n_classes = max(pool.n_classes, 1)
+    if pool.probabilities is None:
+        return np.full((len(rows), n_classes), 1 / n_classes, np.float32)
+    chosen = _probabilities(pool, pool.probabilities)[rows]
+    return check_probabilities(chosen, sums_to_one=pool.targets is None)
+
+
+def one_label_a_sample(pool: PoolView, strategy: str) -> None:
+    """Refuse multi-label pools; `strategy` is the name that the error should say."""
+    if pool.targets is not None:
+        raise ValueError(
+            f"{strategy} needs one label a sample, but the pool has pool.targets (multi-label); "
+            "use margin, k_center or the default"
+        )
+
+
+def in_tie_order(pool: PoolView, rows: Rows) -> Rows:
+    """Sort rows by tie_key.
+
+    Whatever works on arrays in this order, draws included, picks the same samples however the
+    pool is ordered.
+    """
+    return rows[np.argsort(pool.tie_key[rows], kind="stable")]
 
 
 def predicted(pool: PoolView) -> NDArray[np.int32]:

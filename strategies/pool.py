@@ -61,6 +61,8 @@ class PoolView:
     uncertainty_mass : float32 array of shape (n_samples,), or None; own and neighbours' uncertainty
     targets : int8 array of shape (n_samples, n_classes), or None; multi-label campaigns:
         1 yes, 0 no, -1 unknown
+    images : uint8 array of shape (n_samples, height, width, 3), or None; may be memory-mapped;
+        only strategies that learn from pixels read it
     """
 
     embeddings: NDArray[np.float32]
@@ -76,6 +78,7 @@ class PoolView:
     neighbors: Neighbors | None = None
     uncertainty_mass: NDArray[np.float32] | None = None
     targets: NDArray[np.int8] | None = None
+    images: NDArray[np.uint8] | None = None
 
     def candidate_rows(self) -> Rows:
         """Rows that may be offered, in ascending order."""
@@ -95,6 +98,20 @@ class Strategy(Protocol):
         ------
         ValueError
             If the pool lacks an array that this strategy needs; it names the array and the remedy.
+        """
+        ...
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """A strategy that values every candidate by itself; compositions are made of these."""
+
+    def score(self, pool: PoolView, rows: Rows, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Score candidate rows, higher = label sooner; inf is allowed, NaN never comes.
+
+        Returns
+        -------
+        float32 array of shape (len(rows),)
         """
         ...
 

@@ -12,7 +12,12 @@ from strategies import inputs
 from strategies.kernels import ecdf_product as kernel
 from strategies.kernels.distances import cosine_distances
 from strategies.kernels.threads import threads_for
+from strategies.lazy_cover import LazyCover, round_size
 from strategies.pool import Explanation, PoolView, Rows, Status
+from strategies.scores import ecdf
+
+N_EXACT = 256
+"""Picks of a batch that are exactly as many single picks."""
 
 
 @dataclass(frozen=True)
@@ -36,36 +41,87 @@ class Factors:
     divisors: NDArray[np.float64]
 
 
-def select(pool: PoolView, factors: Factors, budget: int) -> Rows:
+def select(pool: PoolView, factors: Factors, budget: int, *, n_exact: int = N_EXACT) -> Rows:
     """Return up to `budget` candidate rows, best first, equal ones by lowest tie_key.
 
-    Each pick counts as covered for the next one, leaves the candidates, and all ranks are taken
-    anew over the others.
+    Each of the first `n_exact` picks counts as covered for the next one, leaves the candidates, and
+    all ranks are taken anew over the others. Beyond, ranks are taken anew once in a round of an
+    eighth of the picks before; picks still count as covered at once.
     """
-    picks = np.empty(inputs.n_picks(pool, budget), np.int64)
-    if len(picks) > 1:
+    n_picks = inputs.n_picks(pool, budget)
+    if n_picks > 1:
+        inputs.check_embeddings(pool)
         pool = replace(pool, status=pool.status.copy())
         factors = replace(factors, cover_distance=factors.cover_distance.copy())
+    picks: Rows = np.empty(min(n_picks, n_exact), np.int64)
     columns = _columns(pool, factors)
     for position in range(len(picks)):
-        if position > 0:
-            _cover(pool, factors, picks[position - 1])
         with threads_for(len(pool.status)) as n_threads:
             picks[position], fault = kernel.best_row(columns, pool.tie_key, n_threads)
         if fault:
             raise _error(pool, factors)
-    return picks
+        if position + 1 < n_picks:
+            _cover(pool, factors, picks[position])
+    if len(picks) == n_picks:
+        return picks
+    return np.concatenate([picks, _select_in_rounds(pool, factors, len(picks), n_picks)])
 
 
-def explain(pool: PoolView, factors: Factors, rows: Rows) -> list[Explanation]:
-    """Return the score and the three percentiles of candidate rows."""
-    inputs.check_candidates(pool, rows)
+def _select_in_rounds(pool: PoolView, factors: Factors, n_before: int, n_picks: int) -> Rows:
+    """Go on after `n_before` picks, which are pending and cover already."""
+    rows = inputs.in_tie_order(pool, pool.candidate_rows())
+    lazy = LazyCover(pool, rows, factors.cover_distance[rows])
+    static = np.zeros(len(rows))
+    picked: list[NDArray[np.int64]] = []
+    while n_before < n_picks:
+        left = np.flatnonzero(lazy.is_left)
+        static[left] = _log_static(factors, rows[left])
+        n_round = min(round_size(n_before), n_picks - n_before)
+        picked.append(lazy.pick(static, lazy.ranks(), n_round))
+        n_before += n_round
+    return rows[np.concatenate(picked)]
+
+
+def _log_static(factors: Factors, rows: Rows) -> NDArray[np.float64]:
+    """Return the logarithm of what does not change as picks are made: all but the cover distance.
+
+    Ranks are taken among `rows`.
+    """
+    density = factors.density[rows]
+    divisors: NDArray[np.float64]
+    if not len(factors.groups):
+        shares = ecdf(density)
+        divisors = np.full(len(rows), factors.divisors[0])
+    else:
+        groups = factors.groups[rows]
+        divisors = factors.divisors[groups]
+        shares = np.empty(len(rows))
+        order = np.argsort(groups, kind="stable")
+        for members in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
+            shares[members] = ecdf(density[members])
+    logs: NDArray[np.float64] = np.log(ecdf(factors.uncertainty[rows]) * shares / divisors)
+    return logs
+
+
+def shares_and_scores(
+    pool: PoolView, factors: Factors, rows: Rows
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the three percentiles, shape (n, 3), and the scores of candidate rows."""
+    if not len(rows):
+        return np.empty((0, 3)), np.empty(0)
     with threads_for(len(pool.status)) as n_threads:
         shares, scores, fault = kernel.shares_and_scores(
             _columns(pool, factors), np.asarray(rows, np.int32), n_threads
         )
     if fault:
         raise _error(pool, factors)
+    return shares, scores
+
+
+def explain(pool: PoolView, factors: Factors, rows: Rows) -> list[Explanation]:
+    """Return the score and the three percentiles of candidate rows."""
+    inputs.check_candidates(pool, rows)
+    shares, scores = shares_and_scores(pool, factors, rows)
     return [
         Explanation(
             float(score),

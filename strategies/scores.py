@@ -30,7 +30,7 @@ def least_confidence(probabilities: NDArray[np.floating[Any]]) -> Scores:
     -------
     float32 array of shape (n_samples,), in [0, 1]
     """
-    first, _ = _two_largest(_checked(probabilities))
+    first, _ = _two_largest(check_probabilities(probabilities))
     return np.float32(1) - first
 
 
@@ -45,7 +45,7 @@ def margin(probabilities: NDArray[np.floating[Any]]) -> Scores:
     -------
     float32 array of shape (n_samples,), in [0, 1]
     """
-    first, second = _two_largest(_checked(probabilities))
+    first, second = _two_largest(check_probabilities(probabilities))
     return np.float32(1) - (first - second)
 
 
@@ -60,7 +60,7 @@ def entropy(probabilities: NDArray[np.floating[Any]]) -> Scores:
     -------
     float32 array of shape (n_samples,), in [0, 1]; 0 where there is one class only
     """
-    checked = _checked(probabilities).astype(np.float64)
+    checked = check_probabilities(probabilities).astype(np.float64)
     if checked.shape[1] < 2:
         return np.zeros(len(checked), np.float32)
     logs = np.log(checked, out=np.zeros_like(checked), where=checked > 0)
@@ -79,7 +79,7 @@ def ratio(probabilities: NDArray[np.floating[Any]]) -> Scores:
     -------
     float32 array of shape (n_samples,), in [0, 1]
     """
-    first, second = _two_largest(_checked(probabilities))
+    first, second = _two_largest(check_probabilities(probabilities))
     return second / first
 
 
@@ -111,7 +111,7 @@ def over_classes(
     """
     if aggregate not in get_args(Aggregate):
         raise ValueError(f"aggregate={aggregate!r} is none of {', '.join(get_args(Aggregate))}")
-    checked = _checked(probabilities, sums_to_one=False)
+    checked = check_probabilities(probabilities, sums_to_one=False)
     questions = np.stack([checked, np.float32(1) - checked], axis=2).reshape(-1, 2)
     answers = MEASURES[measure](questions).reshape(checked.shape)
     combined: Scores = getattr(answers, aggregate)(axis=1)
@@ -164,6 +164,27 @@ def ecdf(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return ranks / max(len(values), 1)
 
 
+def check_probabilities(
+    probabilities: NDArray[np.floating[Any]], *, sums_to_one: bool = True
+) -> NDArray[np.float32]:
+    """Return them as float32, shape (n_samples, n_classes), or refuse what are none."""
+    checked = np.asarray(probabilities, dtype=np.float32)
+    if checked.ndim != 2 or checked.shape[1] == 0:
+        raise ValueError(
+            f"probabilities has shape {checked.shape}; give one row a sample and one column a class"
+        )
+    if not bool(((checked >= 0) & (checked <= 1)).all()):
+        raise ValueError("probabilities holds NaN or values outside [0, 1]; normalize each row")
+    if sums_to_one:
+        errors = np.abs(checked.sum(axis=1) - 1)
+        if errors.size and errors.max() > SUM_TOLERANCE:
+            raise ValueError(
+                f"probabilities: row {errors.argmax()} sums to "
+                f"{checked[errors.argmax()].sum():.6g}, not 1; normalize each row"
+            )
+    return checked
+
+
 def best_first(
     scores: NDArray[np.floating[Any]], tie_key: NDArray[np.uint64], n_best: int
 ) -> NDArray[np.int64]:
@@ -187,26 +208,6 @@ def best_first(
     order = np.lexsort((tie_key[positions], -scores[positions]))
     best: NDArray[np.int64] = positions[order[:n_best]]
     return best
-
-
-def _checked(
-    probabilities: NDArray[np.floating[Any]], *, sums_to_one: bool = True
-) -> NDArray[np.float32]:
-    checked = np.asarray(probabilities, dtype=np.float32)
-    if checked.ndim != 2 or checked.shape[1] == 0:
-        raise ValueError(
-            f"probabilities has shape {checked.shape}; give one row a sample and one column a class"
-        )
-    if not bool(((checked >= 0) & (checked <= 1)).all()):
-        raise ValueError("probabilities holds NaN or values outside [0, 1]; normalize each row")
-    if sums_to_one:
-        errors = np.abs(checked.sum(axis=1) - 1)
-        if errors.size and errors.max() > SUM_TOLERANCE:
-            raise ValueError(
-                f"probabilities: row {errors.argmax()} sums to "
-                f"{checked[errors.argmax()].sum():.6g}, not 1; normalize each row"
-            )
-    return checked
 
 
 def _two_largest(probabilities: NDArray[np.float32]) -> tuple[Scores, Scores]:

@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from strategies.pool import PoolView, Rows, Status, Strategy
+from strategies.pool import Explains, PoolView, Rows, Scores, Status, Strategy
 from strategies.toy_pool import cold, shuffled, toy_pool
 
 Check = Callable[[Strategy], None]
 BATCH = 5
-# embeddings are left out: their owner checks them once, where they come in
 NEVER_NAN = ("probabilities", "uncertainty", "density", "cover_distance", "uncertainty_mass")
 OPTIONAL = (*NEVER_NAN, "predicted", "neighbors")
 
@@ -42,18 +41,16 @@ def check_strategy(strategy: Strategy) -> None:
 def picks_are_distinct_candidates(strategy: Strategy) -> None:
     """Check that a batch holds as many distinct candidate rows as were asked for."""
     pool = toy_pool()
-    for budget in (1, 2, BATCH):
-        rows = _select(strategy, pool, budget)
-        assert len(rows) == budget, f"{len(rows)} rows instead of budget={budget}"
-        _assert_distinct_candidates(pool, rows)
+    for budget in (1, 2, BATCH, 30):
+        _assert_fills(strategy, pool, budget, "an ordinary pool")
 
 
 def labeled_pending_and_skipped_are_never_picked(strategy: Strategy) -> None:
     """Check that only candidates come, and all of them for a budget larger than the pool."""
     pool = toy_pool()
-    rows = _select(strategy, pool, len(pool.status) + 1)
-    _assert_distinct_candidates(pool, rows)
-    assert set(rows) == set(pool.candidate_rows()), "a large budget must empty the pool"
+    n_candidates = len(pool.candidate_rows())
+    for budget in (n_candidates - 1, n_candidates, len(pool.status) + 1):
+        _assert_fills(strategy, pool, budget, "an ordinary pool")
 
 
 def same_generator_same_rows(strategy: Strategy) -> None:
@@ -67,6 +64,8 @@ def pool_is_left_unchanged(strategy: Strategy) -> None:
     """Check that no array of the pool is written to."""
     pool, before = toy_pool(), toy_pool()
     _select(strategy, pool, BATCH)
+    if isinstance(strategy, Scores):
+        strategy.score(pool, pool.candidate_rows(), np.random.default_rng(0))
     for name, array in _arrays(before):
         assert np.array_equal(getattr(pool, name), array), f"pool.{name} was written to"
 
@@ -74,10 +73,12 @@ def pool_is_left_unchanged(strategy: Strategy) -> None:
 def nothing_is_picked_from_nothing(strategy: Strategy) -> None:
     """Check that no candidates, or a budget of 0, give an empty batch."""
     pool = toy_pool()
-    waiting = replace(pool, status=np.full_like(pool.status, Status.PENDING))
     assert len(_select(strategy, toy_pool(n_samples=0), BATCH)) == 0, "rows from an empty pool"
-    assert len(_select(strategy, waiting, BATCH)) == 0, "rows that are pending"
-    assert len(_select(strategy, pool, 0)) == 0, "rows for a budget of 0"
+    for status in (Status.PENDING, Status.LABELED, Status.SKIPPED):
+        gone = replace(pool, status=np.full_like(pool.status, status))
+        assert len(_select(strategy, gone, BATCH)) == 0, f"rows that are {status.name}"
+    for full in (pool, cold(pool)):
+        assert len(_select(strategy, full, 0)) == 0, "rows for a budget of 0"
 
 
 def negative_budgets_are_refused(strategy: Strategy) -> None:
@@ -89,18 +90,17 @@ def negative_budgets_are_refused(strategy: Strategy) -> None:
 def one_candidate_is_picked(strategy: Strategy) -> None:
     """Check that the last candidate of a pool can be picked."""
     pool = toy_pool()
-    status = np.full_like(pool.status, Status.LABELED)
-    status[11] = Status.UNLABELED
-    rows = _select(strategy, replace(pool, status=status), BATCH)
-    assert rows.tolist() == [11], f"{rows} instead of the only candidate, row 11"
+    for others in (Status.LABELED, Status.PENDING, Status.SKIPPED):
+        status = np.full_like(pool.status, others)
+        status[11] = Status.UNLABELED
+        rows = _select(strategy, replace(pool, status=status), BATCH)
+        assert rows.tolist() == [11], f"{rows} instead of the only candidate, row 11"
 
 
 def cold_pools_are_picked_from(strategy: Strategy) -> None:
     """Check the start: no labels, no probabilities, all cover distances infinite."""
-    pool = cold(toy_pool())
-    rows = _select(strategy, pool, BATCH)
-    assert len(rows) == BATCH, f"{len(rows)} rows from a pool without labels"
-    _assert_distinct_candidates(pool, rows)
+    for budget in (BATCH, 99):
+        _assert_fills(strategy, cold(toy_pool()), budget, "a pool without labels")
 
 
 def duplicates_are_picked_from(strategy: Strategy) -> None:
@@ -111,23 +111,29 @@ def duplicates_are_picked_from(strategy: Strategy) -> None:
         for name, array in _arrays(pool)
         if name in ("embeddings", *NEVER_NAN, "predicted")
     }
-    equal = replace(pool, **same)
-    _assert_distinct_candidates(pool, rows := _select(strategy, equal, BATCH))
-    assert len(rows) == BATCH, f"{len(rows)} rows from a pool of duplicates"
+    for budget in (BATCH, 99):
+        _assert_fills(strategy, replace(pool, **same), budget, "a pool of duplicates")
+
+
+def constant_embeddings_are_picked_from(strategy: Strategy) -> None:
+    """Check that samples are told apart by whatever else differs, or by tie_key."""
+    pool = toy_pool(n_distinct=1)
+    for budget in (BATCH, 99):
+        _assert_fills(strategy, pool, budget, "a pool of constant embeddings")
+        _assert_fills(strategy, cold(pool), budget, "the same without labels")
 
 
 def one_class_is_enough(strategy: Strategy) -> None:
     """Check that a campaign with a single class is picked from."""
-    pool = toy_pool(n_classes=1)
-    rows = _select(strategy, pool, BATCH)
-    assert len(rows) == BATCH, f"{len(rows)} rows from a pool with one class"
-    _assert_distinct_candidates(pool, rows)
+    for budget in (BATCH, 99):
+        _assert_fills(strategy, toy_pool(n_classes=1), budget, "a pool with one class")
 
 
 def several_classes_a_sample_work_or_are_refused(strategy: Strategy) -> None:
     """Check that a multi-label pool is picked from, or refused by naming pool.targets."""
     pool = toy_pool(multi_label=True)
-    _works_or_names(strategy, pool, "targets")
+    for one in (pool, cold(pool)):
+        _works_or_names(strategy, one, "targets")
 
 
 def missing_arrays_are_named(strategy: Strategy) -> None:
@@ -141,32 +147,69 @@ def missing_arrays_are_named(strategy: Strategy) -> None:
 def nan_is_never_ranked(strategy: Strategy) -> None:
     """Check that NaN in an array that is read is a ValueError that names the array."""
     pool = toy_pool()
-    clean = _select(strategy, pool, BATCH)
     for name in NEVER_NAN:
-        values = getattr(pool, name).copy()
-        values[pool.candidate_rows()[3]] = np.nan
-        broken: dict[str, Any] = {name: values}
-        try:
-            rows = _select(strategy, replace(pool, **broken), BATCH)
-        except ValueError as error:
-            assert name in str(error), f"NaN in pool.{name}, but the error says: {error}"
-        else:
-            assert np.array_equal(rows, clean), f"NaN in pool.{name} changed the picks"
+        _assert_not_ranked(strategy, pool, name, pool.candidate_rows()[3], np.nan)
+
+
+def broken_embeddings_are_never_ranked(strategy: Strategy) -> None:
+    """Check that NaN and inf in embeddings that are read are a ValueError that says so."""
+    pool = toy_pool()
+    for row in (pool.candidate_rows()[3], np.flatnonzero(pool.status == Status.LABELED)[0]):
+        for value in (np.nan, np.inf):
+            _assert_not_ranked(strategy, pool, "embeddings", row, value)
+
+
+def probabilities_sum_to_one(strategy: Strategy) -> None:
+    """Check that probabilities of one label a sample are a ValueError where they do not sum to 1.
+
+    Unless they change nothing: a strategy may look at the order of the classes only.
+    """
+    pool = replace(toy_pool(), uncertainty=None, predicted=None)
+    row = pool.candidate_rows()[3]
+    assert pool.probabilities is not None
+    _assert_not_ranked(strategy, pool, "probabilities", row, pool.probabilities[row] / 2)
 
 
 def order_does_not_matter(strategy: Strategy) -> None:
-    """Check that shuffled rows choose the same samples, where nothing is drawn."""
+    """Check that shuffled rows choose the same samples, where something is drawn too."""
     for pool in (toy_pool(), cold(toy_pool()), toy_pool(n_distinct=4)):
-        rng = np.random.default_rng(3)
-        before = rng.bit_generator.state
-        rows = strategy.select(pool, BATCH, rng)
-        if rng.bit_generator.state != before:
-            return
         order = np.random.default_rng(5).permutation(len(pool.status))
-        others = _select(strategy, shuffled(pool, order), BATCH)
-        assert np.array_equal(pool.tie_key[rows], pool.tie_key[order[others]]), (
-            "shuffled rows chose other samples; send equal scores to the lowest tie_key"
-        )
+        for budget in (BATCH, 30):
+            rows = _select(strategy, pool, budget, seed=3)
+            others = _select(strategy, shuffled(pool, order), budget, seed=3)
+            assert np.array_equal(pool.tie_key[rows], pool.tie_key[order[others]]), (
+                "shuffled rows chose other samples; send equal scores to the lowest tie_key, and "
+                "draw from rows in its order (strategies.inputs.in_tie_order)"
+            )
+
+
+def scores_are_numbers(strategy: Strategy) -> None:
+    """Check `score` where there is one: a number for each row, whatever the order of the rows."""
+    if not isinstance(strategy, Scores):
+        return
+    for pool in (toy_pool(), cold(toy_pool()), toy_pool(n_distinct=1)):
+        rows = pool.candidate_rows()
+        scores = _score(strategy, pool, rows)
+        order = np.random.default_rng(5).permutation(len(rows))
+        again = _score(strategy, pool, rows[order])
+        assert np.array_equal(again, scores[order]), "another order of rows gave other scores"
+        order = np.random.default_rng(6).permutation(len(pool.status))
+        again = _score(strategy, shuffled(pool, order), np.argsort(order)[rows])
+        assert np.array_equal(again, scores), "a shuffled pool gave other scores"
+        assert _score(strategy, pool, rows[:0]).shape == (0,), "no rows must get no scores"
+
+
+def explanations_are_percentiles(strategy: Strategy) -> None:
+    """Check `explain` where there is one: a score for each row, its parts in [0, 1]."""
+    if not isinstance(strategy, Explains):
+        return
+    for pool in (toy_pool(), cold(toy_pool())):
+        rows = _select(strategy, pool, BATCH)
+        explanations = list(strategy.explain(pool, rows))
+        assert len(explanations) == len(rows), f"{len(explanations)} explanations of {len(rows)}"
+        for score, parts in explanations:
+            assert not np.isnan(score), "the score of an explanation is NaN"
+            assert all(0 <= share <= 1 for share in parts.values()), f"no percentiles: {parts}"
 
 
 CHECKS: tuple[Check, ...] = (
@@ -179,11 +222,16 @@ CHECKS: tuple[Check, ...] = (
     one_candidate_is_picked,
     cold_pools_are_picked_from,
     duplicates_are_picked_from,
+    constant_embeddings_are_picked_from,
     one_class_is_enough,
     several_classes_a_sample_work_or_are_refused,
     missing_arrays_are_named,
     nan_is_never_ranked,
+    broken_embeddings_are_never_ranked,
+    probabilities_sum_to_one,
     order_does_not_matter,
+    scores_are_numbers,
+    explanations_are_percentiles,
 )
 
 
@@ -193,6 +241,15 @@ def _select(strategy: Strategy, pool: PoolView, budget: int, *, seed: int = 0) -
     assert rows.dtype == np.int64, f"rows are {rows.dtype}, not int64"
     assert rows.ndim == 1, f"rows have shape {rows.shape}, not (n,)"
     return rows
+
+
+def _score(strategy: Scores, pool: PoolView, rows: Rows) -> NDArray[np.float32]:
+    scores = strategy.score(pool, rows, np.random.default_rng(0))
+    assert isinstance(scores, np.ndarray), f"score returned a {type(scores).__name__}, not an array"
+    assert scores.dtype == np.float32, f"scores are {scores.dtype}, not float32"
+    assert scores.shape == rows.shape, f"scores have shape {scores.shape} for {len(rows)} rows"
+    assert not np.isnan(scores).any(), "a score is NaN"
+    return scores
 
 
 def _error(strategy: Strategy, pool: PoolView, budget: int) -> str:
@@ -210,6 +267,27 @@ def _works_or_names(strategy: Strategy, pool: PoolView, name: str) -> None:
         assert name in str(error), f"pool.{name} is the matter, but the error says: {error}"
     else:
         _assert_distinct_candidates(pool, rows)
+
+
+def _assert_not_ranked(strategy: Strategy, pool: PoolView, name: str, row: Any, value: Any) -> None:
+    """Put a value into a row of an array: it must be refused by the array's name, or not matter."""
+    clean = _select(strategy, pool, BATCH)
+    values = getattr(pool, name).copy()
+    values[row] = value
+    broken: dict[str, Any] = {name: values}
+    try:
+        rows = _select(strategy, replace(pool, **broken), BATCH)
+    except ValueError as error:
+        assert name in str(error), f"{value} in pool.{name}, but the error says: {error}"
+    else:
+        assert np.array_equal(rows, clean), f"{value} in pool.{name} changed the picks"
+
+
+def _assert_fills(strategy: Strategy, pool: PoolView, budget: int, what: str) -> None:
+    rows = _select(strategy, pool, budget)
+    wanted = min(budget, len(pool.candidate_rows()))
+    assert len(rows) == wanted, f"{len(rows)} rows from {what} for budget={budget}, not {wanted}"
+    _assert_distinct_candidates(pool, rows)
 
 
 def _assert_distinct_candidates(pool: PoolView, rows: Rows) -> None:

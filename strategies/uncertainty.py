@@ -5,6 +5,7 @@ from functools import partial
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from strategies import inputs
 from strategies.pool import Explanation, PoolView, Rows
@@ -28,9 +29,12 @@ class Uncertainty:
         """Return up to `budget` candidate rows, the most uncertain first."""
         n_picks = inputs.n_picks(pool, budget)
         rows = pool.candidate_rows()
+        return rows[best_first(self.score(pool, rows, rng), pool.tie_key[rows], n_picks)]
+
+    def score(self, pool: PoolView, rows: Rows, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Return the uncertainty of some rows."""
         values = inputs.uncertainty(pool, self.measure, self.aggregate)
-        chosen = inputs.refuse_nan("uncertainty", values, rows)
-        return rows[best_first(chosen, pool.tie_key[rows], n_picks)]
+        return inputs.refuse_nan("uncertainty", values, rows)
 
     def explain(self, pool: PoolView, rows: Rows) -> list[Explanation]:
         """Return the uncertainty of candidate rows as their score, and its percentile."""

@@ -1,14 +1,16 @@
 """A strategy from its name and settings, written as in a URL: ``in_class?uncertainty=entropy``."""
 
-from inspect import signature
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 from al_server import plugins
 from al_server.errors import BadInput
 
 if TYPE_CHECKING:
     from strategies.pool import Strategy
+
+N_TOY_SAMPLES = 20
 
 
 def make_strategy(text: str) -> "Strategy":
@@ -21,28 +23,25 @@ def make_strategy(text: str) -> "Strategy":
     BadInput
         If it has no such setting, or the value does not fit.
     """
-    name, _, query = text.partition("?")
-    factory = plugins.load(plugins.STRATEGIES, name)
-    settings = dict(parse_qsl(query, keep_blank_values=True))
-    known = list(signature(factory).parameters)
-    unknown = [setting for setting in settings if setting not in known]
-    if unknown:
-        raise BadInput(
-            f"strategy {name!r} has no setting {unknown[0]!r}",
-            f"its settings are {', '.join(known)}" if known else "it has none",
-        )
-    strategy: Strategy = factory(**settings)
-    _try_on_toy_pool(strategy, text)
+    from strategies import registry
+
+    try:
+        strategy = registry.make(text, load=partial(plugins.load, plugins.STRATEGIES))
+        _try_on_toy_pool(strategy)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{text!r} does not work: {error}", "mend its settings") from error
+    except RecursionError:
+        raise BadInput("the strategy has too many others inside of it", "nest fewer") from None
     return strategy
 
 
-def _try_on_toy_pool(strategy: "Strategy", text: str) -> None:
+def _try_on_toy_pool(strategy: "Strategy") -> None:
     """Refuse values that do not fit now, not when the first annotator asks."""
     import numpy as np
 
+    from strategies.inputs import DoesNotFitPool
     from strategies.toy_pool import toy_pool
 
-    try:
-        strategy.select(toy_pool(), 1, np.random.default_rng(0))
-    except (TypeError, ValueError) as error:
-        raise BadInput(f"strategy {text!r} does not work: {error}", "mend its settings") from error
+    # what the toy lacks, the campaign may have
+    with suppress(DoesNotFitPool):
+        strategy.select(toy_pool(n_samples=N_TOY_SAMPLES), 1, np.random.default_rng(0))

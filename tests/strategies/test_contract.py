@@ -4,18 +4,36 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from al_server import plugins
-from strategies import testing
-from strategies.pool import PoolView, Rows, Strategy
+from strategies import inputs, registry, testing
+from strategies.pool import Explanation, PoolView, Rows, Strategy
+from strategies.scores import best_first
 from strategies.testing import CHECKS, Check, check_strategy
 from strategies.toy_pool import toy_pool
 
+COMPOSITIONS = [
+    "product?margin=2&density=1",
+    "product?entropy=1&k_center=2",
+    "product?uniform=1&margin=0.5&in_class=1",
+    "threshold?by=entropy&keep=0.3&then=k_center",
+    "threshold?by=uniform&above=0.5&then=typiclust",
+    "threshold?by=density&keep=0.9&then=badge",
+    "balance?strategy=k_center&shares=pool",
+    "balance?strategy=badge",
+    "balance?strategy=threshold%3Fby=margin%26then=probcover",
+    "similar?label=0&strategy=entropy",
+    "similar?strategy=k_center&strength=3",
+    "then?first=typiclust&until=30&then=margin",
+    "then?first=uniform&until=2C&then=product",
+    "power?base=product%3Fmargin=1%26density=1",
+]
+
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", plugins.names(plugins.STRATEGIES))
-def test_registered_strategies_keep_the_contract(name: str, check: Check) -> None:
-    check(plugins.load(plugins.STRATEGIES, name)())
+@pytest.mark.parametrize("text", [*registry.SHELF, *COMPOSITIONS])
+def test_registered_strategies_and_compositions_keep_the_contract(text: str, check: Check) -> None:
+    check(registry.make(text))
 
 
 @dataclass(frozen=True)
@@ -69,6 +87,48 @@ class RanksNan(FirstRows):
         return rows[np.argsort(-pool.density[rows])[::-1][:budget]]
 
 
+class DrawsByRow(FirstRows):
+    """Breaks another: the same seed draws other samples from a shuffled pool."""
+
+    def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Rows:
+        return rng.permutation(super().select(pool, budget, rng)[:budget])
+
+
+class ShortOfDuplicates(FirstRows):
+    def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Rows:
+        rows = inputs.in_tie_order(pool, pool.candidate_rows())
+        _, first = np.unique(pool.embeddings[rows], axis=0, return_index=True)
+        return rows[np.sort(first)][: inputs.n_picks(pool, budget)]
+
+
+class TrustsEmbeddings(FirstRows):
+    def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Rows:
+        return _best(pool, budget, -np.abs(pool.embeddings).sum(axis=1))
+
+
+class TrustsProbabilities(FirstRows):
+    def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Rows:
+        if pool.probabilities is None:
+            return super().select(pool, budget, rng)
+        return _best(pool, budget, np.nan_to_num(-pool.probabilities.sum(axis=1)))
+
+
+class ScoresByPlace(FirstRows):
+    def score(self, pool: PoolView, rows: Rows, rng: np.random.Generator) -> NDArray[np.float32]:
+        return np.arange(len(rows), dtype=np.float32)
+
+
+class ExplainsTooMuch(FirstRows):
+    def explain(self, pool: PoolView, rows: Rows) -> list[Explanation]:
+        return [Explanation(1.0, {"surprise": 110.0}) for _ in rows]
+
+
+def _best(pool: PoolView, budget: int, scores: NDArray[np.float32]) -> Rows:
+    rows = pool.candidate_rows()
+    n_picks = inputs.n_picks(pool, budget)
+    return rows[best_first(scores[rows], pool.tie_key[rows], n_picks)]
+
+
 @pytest.mark.parametrize(
     ("strategy", "check"),
     [
@@ -80,6 +140,12 @@ class RanksNan(FirstRows):
         (NegativeBudgetIsZero(), testing.negative_budgets_are_refused),
         (NamesNothing(), testing.missing_arrays_are_named),
         (RanksNan(), testing.nan_is_never_ranked),
+        (DrawsByRow(), testing.order_does_not_matter),
+        (ShortOfDuplicates(), testing.constant_embeddings_are_picked_from),
+        (TrustsEmbeddings(), testing.broken_embeddings_are_never_ranked),
+        (TrustsProbabilities(), testing.probabilities_sum_to_one),
+        (ScoresByPlace(), testing.scores_are_numbers),
+        (ExplainsTooMuch(), testing.explanations_are_percentiles),
     ],
     ids=lambda value: getattr(value, "__name__", type(value).__name__),
 )
