@@ -44,7 +44,7 @@ class Coral:
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Rows:
         """Return up to `budget` candidate rows, the highest score first."""
         n_picks = inputs.n_picks(pool, budget)
-        rows = inputs.in_tie_order(pool, pool.candidate_rows())
+        rows = pool.candidate_rows()
         weights = self._weights(pool, rows)
         # equal weights must not round distances that differ to one product
         weights /= weights.max(initial=np.float32(self.floor))

@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strategies.kernels import k_center as kernel
-from strategies.kernels.k_center import Counts, Floats, Ints, Points
+from strategies.kernels.k_center import Counts, Floats, Ints, Keys, Points
 from strategies.kernels.threads import threads_for
 from strategies.pool import Rows
 
 UNCOVERED = np.float32(4.0)  # stands for inf; distances end at 2
 SMALLEST = np.float32(2.0**-126)  # scores below are 0
 POINTS_A_HOME, PICKS_A_HOME = 8192, 8  # fewer would not pay for finding and using homes
+N_LAST = kernel.LANES // 2  # candidates of one home that are too few for a desk
 DESK_BYTES, MOST_LANES = 2**22, 2048  # of candidates that a thread works on together
 FEW_BYTES, FEWEST, MOST = 2**21, 1024, 8192  # of candidates that plain greedy runs on
 
@@ -53,16 +54,19 @@ def distances_to_nearest(vectors: Floats, rows: Rows, centers: Floats) -> Floats
     return _distances(best)
 
 
-def pick(vectors: Floats, rows: Rows, covers: Floats, weights: Floats, n_picks: int) -> Counts:
+def pick(
+    vectors: Floats, rows: Rows, keys: Keys, covers: Floats, weights: Floats, n_picks: int
+) -> Counts:
     """Pick one after the other the row with the highest weight * distance to what is chosen.
 
     Parameters
     ----------
     vectors : (n_samples, n_features), unit rows
-    rows : the candidates; of equal scores the first one in `rows` is taken
+    rows : the candidates; ascending ones are read faster
+    keys : (len(rows),), of equal scores that with the lowest key is taken
     covers : (len(rows),), distance to what is chosen already, in [0, 2]; inf where nothing is
     weights : (len(rows),), positive
-    n_picks : at most len(rows); where all scores are 0, the rest follows in the order of `rows`
+    n_picks : at most len(rows); where all scores are 0, the rest follows by key
 
     Returns
     -------
@@ -73,6 +77,7 @@ def pick(vectors: Floats, rows: Rows, covers: Floats, weights: Floats, n_picks: 
     points = Points(
         vectors=_readable(vectors),
         rows=np.array(rows, dtype=np.int64),
+        keys=np.array(keys, dtype=np.uint64),
         weights=np.array(weights, dtype=np.float32),
         bounds=np.where(covers >= kernel.NOISE, np.minimum(covers, UNCOVERED), kernel.ZERO),
         n_met=np.zeros(n, np.int32),
@@ -82,7 +87,8 @@ def pick(vectors: Floats, rows: Rows, covers: Floats, weights: Floats, n_picks: 
     if n_picks:
         with threads_for(n * max(1, n_picks // 100) * vectors.shape[1]) as n_threads:
             n_picked = _pick(points, picks, n_threads)
-    picks[n_picked:] = np.flatnonzero(points.bounds >= 0)[: n_picks - n_picked]
+    rest = np.flatnonzero(points.bounds >= 0) if n_picked < n_picks else picks[:0]
+    picks[n_picked:] = rest[np.argsort(points.keys[rest], kind="stable")][: n_picks - n_picked]
     return picks
 
 
@@ -92,7 +98,8 @@ def _pick(points: Points, picks: Counts, n_threads: int) -> int:
     few = max(FEWEST, min(MOST, FEW_BYTES // centers[0].nbytes))
     # nothing is picked yet, so that all bounds are exact
     scores = points.weights * points.bounds
-    picks[0] = scores.argmax()
+    ties = np.flatnonzero(scores == scores.max())
+    picks[0] = ties[points.keys[ties].argmin()]
     top, n_picked, n_wanted = scores[picks[0]], 1, 4 * few
     if top < SMALLEST:
         return 0
@@ -110,8 +117,7 @@ def _pick(points: Points, picks: Counts, n_threads: int) -> int:
         threshold = _threshold(points, top, n_wanted)
         active, ends = _collect(points, threshold, n_picked)
         if len(active):
-            units = _units(ends, _n_lanes(centers.shape[1]))
-            kernel.search(points, active, units, centers[:n_picked], rings, threshold, n_threads)
+            _search(points, active, ends, centers[:n_picked], rings, threshold, n_threads)
         best, top, end = _best(points, active, threshold, few)
         if len(best):
             n_picked = kernel.pick(points, best, centers, n_picked, top, end, picks)
@@ -156,6 +162,29 @@ def _collect(points: Points, threshold: np.float32, n_picked: int) -> tuple[Ints
     return active, ends[-1]
 
 
+def _search(
+    points: Points,
+    active: Ints,
+    ends: Counts,
+    centers: Floats,
+    rings: NDArray[np.uint8],
+    threshold: np.float32,
+    n_threads: int,
+) -> None:
+    """Bring the bounds of active points below a threshold where that is so, else to exactness."""
+    n_last = N_LAST if len(rings) else 0
+    n_lanes = _n_lanes(centers.shape[1])
+    units = _units(ends, n_lanes)
+    kernel.search(points, active, units, centers, rings, threshold, n_last, n_threads)
+    left = np.concatenate([active[start:end] for _, start, end in units])
+    if len(left):
+        # what no center near its home brings down has to meet most of them: full desks again
+        left = left[np.argsort(points.n_met[left], kind="stable")]
+        units = _units(np.array([len(left)]), n_lanes)
+        no_rings = np.empty((0, 0), np.uint8)
+        kernel.search(points, left, units, centers, no_rings, threshold, 0, n_threads)
+
+
 def _units(ends: Counts, n_lanes: int) -> Counts:
     """Cut the positions of each key into units: rows of (home, start, end)."""
     units, start = [], 0
@@ -169,22 +198,21 @@ def _units(ends: Counts, n_lanes: int) -> Counts:
 
 def _best(
     points: Points, active: Ints, threshold: np.float32, few: int
-) -> tuple[Ints, np.float32, int]:
-    """Return the best few of the active positions, best first.
+) -> tuple[Ints, np.float32, np.uint64]:
+    """Return the best few of the active positions, best first, and where they end.
 
-    Behind them comes the score of the next one, or the threshold, and the position of the next
-    one: others with that score are better from there on.
+    They end at the score and the key of the next one, or at the threshold.
     """
     scores = points.weights[active] * points.bounds[active]
     above = np.flatnonzero(scores >= threshold)
     if len(above) > 2 * few:
         last = len(above) - few - 1
         above = above[scores[above] >= np.partition(scores[above], last)[last]]
-    positions, scores = active[above], scores[above]
-    order = np.lexsort((positions, -scores))
+    positions, scores, keys = active[above], scores[above], points.keys[active[above]]
+    order = np.lexsort((keys, -scores))
     if len(order) <= few:
-        return positions[order], threshold, 0
-    return positions[order[:few]], scores[order[few]], int(positions[order[few]])
+        return positions[order], threshold, np.uint64(0)
+    return positions[order[:few]], scores[order[few]], keys[order[few]]
 
 
 def _n_lanes(width: int) -> int:

@@ -31,7 +31,7 @@ class KCenter:
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Rows:
         """Return up to `budget` candidate rows, the farthest first."""
         n_picks = inputs.n_picks(pool, budget)
-        rows = inputs.in_tie_order(pool, pool.candidate_rows())
+        rows = pool.candidate_rows()
         return pick(
             pool, rows, cover_distances(pool, rows), np.ones(len(rows), np.float32), n_picks
         )
@@ -85,7 +85,7 @@ class KCenterRobust:
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Rows:
         """Return up to `budget` candidate rows, the farthest first, outliers last."""
         n_picks = inputs.n_picks(pool, budget)
-        rows = inputs.in_tie_order(pool, pool.candidate_rows())
+        rows = pool.candidate_rows()
         is_outlier = self._is_outlier(pool)[rows]
         distances = cover_distances(pool, rows)
         inliers, outliers = rows[~is_outlier], rows[is_outlier]
@@ -125,11 +125,12 @@ def pick(pool: PoolView, rows: Rows, covers: Column, weights: Column, n_picks: i
 
     Parameters
     ----------
-    rows : the candidates, in tie order
+    rows : the candidates
     covers, weights : of each of them; score = weight * distance
     """
     inputs.check_embeddings(pool)
-    return rows[farthest_first.pick(pool.embeddings, rows, covers, weights, n_picks)]
+    keys = pool.tie_key[rows]
+    return rows[farthest_first.pick(pool.embeddings, rows, keys, covers, weights, n_picks)]
 
 
 def cover_distances(pool: PoolView, rows: Rows) -> Column:

@@ -9,9 +9,9 @@ The distance of a pair is max(0, 1 - s), where s is summed up one feature after 
 multiply-adds: the same bits in every lane and in any company, so that picks are those of a plain
 loop. Distances below 2**-20 are rounding noise between duplicates and count as 0.
 
-Positions count the candidates in tie order: of equal scores the lowest position wins. Nothing
-depends on the number of threads. All of it is one file because numba's cache notices a change of
-the caller's file only. Inputs are already checked.
+Positions count the candidates; of equal scores the lowest key wins. Nothing depends on the number
+of threads. All of it is one file because numba's cache notices a change of the caller's file only.
+Inputs are already checked.
 """
 
 from typing import NamedTuple
@@ -36,13 +36,15 @@ ZERO, ONE, FARTHER = np.float32(0.0), np.float32(1.0), np.float32(-9.0)
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 Counts = NDArray[np.int64]
+Keys = NDArray[np.uint64]
 
 
 class Points(NamedTuple):
-    """The candidates in tie order: arrays of shape (n,), but for the vectors."""
+    """The candidates: arrays of shape (n,), but for the vectors."""
 
     vectors: Floats  # of the whole pool
     rows: Counts  # of the candidates
+    keys: Keys  # of equal scores the lowest goes first
     weights: Floats  # positive; score = weight * distance
     bounds: Floats  # not below the distance to what is chosen; PICKED
     n_met: Ints  # so many of the first centers are in the bound
@@ -247,10 +249,11 @@ def _search(
     order: Ints,
     desk: Desk,
     threshold: np.float32,
-) -> None:
+    n_last: int,
+) -> int:
     """Let points meet the centers they have not met, in order, until they are below a threshold.
 
-    `positions` is left in another order.
+    Returns how many had not met them all when so few were left; they come first in `positions`.
     """
     _lay_out(points, positions, desk)
     first = len(order)
@@ -258,16 +261,18 @@ def _search(
         first = min(first, points.n_met[position])
     n_lanes = len(positions)
     n_few, end = _gather(centers, order, 0, first, desk.few)
-    while n_lanes > 0 and n_few > 0:
+    while n_lanes > n_last and n_few > 0:
         _meet(desk, n_lanes, n_few)
         n_below = _n_below(desk, n_lanes, threshold)
         # what is below wastes little until it is a vector, or a part of the desk
-        if n_below == n_lanes or n_below >= max(VECTOR, n_lanes // 16):
+        if n_below >= n_lanes - n_last or n_below >= max(VECTOR, n_lanes // 16):
             n_lanes = _drop(points, positions, desk, n_lanes, threshold)
         n_few, end = _gather(centers, order, end, first, desk.few)
     for lane in range(n_lanes):
         points.bounds[positions[lane]] = desk.bounds[lane]
-        points.n_met[positions[lane]] = len(order)
+        if n_few == 0:
+            points.n_met[positions[lane]] = len(order)
+    return n_lanes if n_few > 0 else 0
 
 
 @njit(cache=True, nogil=True)
@@ -292,6 +297,7 @@ def _search_units(
     centers: Floats,
     rings: NDArray[np.uint8],
     threshold: np.float32,
+    n_last: int,
 ) -> None:
     n_lanes = 1
     for unit in range(len(units)):
@@ -304,7 +310,8 @@ def _search_units(
             home = units[unit, 0]
             _order(rings[home], order)
         positions = active[units[unit, 1] : units[unit, 2]]
-        _search(points, positions, centers, order, desk, threshold)
+        n_left = _search(points, positions, centers, order, desk, threshold, n_last)
+        units[unit, 2] = units[unit, 1] + n_left
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -315,16 +322,20 @@ def search(
     centers: Floats,
     rings: NDArray[np.uint8],
     threshold: np.float32,
+    n_last: int,
     n_threads: int,
 ) -> None:
     """Let points meet centers until they are below a threshold; else their bounds are exact.
 
     A unit is a row (home, start, end): a part of `active` whose points share a home. Centers come
     in the order of their rings around the home, or as they were picked where there are no rings.
+    Units end early with `n_last` points, which lanes would not be filled with; start..end then
+    says which they are.
     """
     for thread in prange(n_threads):
         # by turns: neighboring units take about the same time
-        _search_units(points, active, units[thread::n_threads], centers, rings, threshold)
+        some = units[thread::n_threads]
+        _search_units(points, active, some, centers, rings, threshold, n_last)
 
 
 @njit(cache=True, nogil=True)
@@ -442,12 +453,12 @@ def place(
 
 
 @njit(cache=True, nogil=True)
-def _first_of_best(desk: Desk, positions: Ints, block: int) -> int:
-    """Return the lane of the highest score of a tile, of equal ones the lowest position."""
+def _first_of_best(desk: Desk, keys: Keys, block: int) -> int:
+    """Return the lane of the highest score of a tile, of equal ones the lowest key."""
     best = block * LANES
-    for lane in range(block * LANES, min((block + 1) * LANES, len(positions))):
+    for lane in range(block * LANES, min((block + 1) * LANES, len(keys))):
         score, high = desk.weights[lane] * desk.bounds[lane], desk.weights[best] * desk.bounds[best]
-        if score > high or (score == high and positions[lane] < positions[best]):
+        if score > high or (score == high and keys[lane] < keys[best]):
             best = lane
     return best
 
@@ -471,41 +482,42 @@ def pick(
     centers: Floats,
     n_centers: int,
     threshold: np.float32,
-    end: int,
+    end: np.uint64,
     picks: Counts,
 ) -> int:
     """Pick from points with exact bounds while the best is above the threshold; returns how many.
 
-    A score that equals the threshold counts as above it for positions before `end`. A tile meets
+    A score that equals the threshold counts as above it for keys below `end`. A tile meets
     centers only when its best score is the best of all, and then many at once; for this to pay,
     `positions` are sorted by score.
     """
     desk = _desk(len(positions), centers.shape[1])
     _lay_out(points, positions, desk)
-    n_blocks = len(desk.tiles)
+    n_blocks, keys = len(desk.tiles), points.keys[positions]
     n_met = np.full(n_blocks, n_centers)
     best, high = np.zeros(n_blocks, np.int64), np.zeros(n_blocks, np.float32)
     for one in range(n_blocks):
-        best[one] = _first_of_best(desk, positions, one)
+        best[one] = _first_of_best(desk, keys, one)
         high[one] = desk.weights[best[one]] * desk.bounds[best[one]]
     while n_centers < len(centers):
         block = 0
         for other in range(1, n_blocks):
-            tied = high[other] == high[block] and positions[best[other]] < positions[best[block]]
+            tied = high[other] == high[block] and keys[best[other]] < keys[best[block]]
             if high[other] > high[block] or tied:
                 block = other
-        position = positions[best[block]]
-        if high[block] < threshold or (high[block] == threshold and position >= end):
+        at_end = high[block] == threshold and keys[best[block]] >= end
+        if high[block] < threshold or at_end:
             break
         if n_met[block] < n_centers:
             _catch_up(desk, block, centers[:n_centers], n_met[block])
             n_met[block] = n_centers
         else:
+            position = positions[best[block]]
             centers[n_centers, : points.vectors.shape[1]] = points.vectors[points.rows[position]]
             picks[n_centers] = position
             n_centers += 1
             desk.bounds[best[block]] = PICKED
-        best[block] = _first_of_best(desk, positions, block)
+        best[block] = _first_of_best(desk, keys, block)
         high[block] = desk.weights[best[block]] * desk.bounds[best[block]]
     for lane in range(len(positions)):
         points.bounds[positions[lane]] = desk.bounds[lane]

@@ -65,10 +65,15 @@ def one_thread() -> Iterator[None]:
     set_num_threads(available)
 
 
+def in_order(n: int) -> NDArray[np.uint64]:
+    """Keys that let the lowest position win."""
+    return np.arange(n, dtype=np.uint64)
+
+
 def pick(vectors: Vectors, n_picks: int) -> list[int]:
     n = len(vectors)
     covers, ones = np.full(n, np.inf, np.float32), np.ones(n, np.float32)
-    picks = farthest_first.pick(vectors, np.arange(n), covers, ones, n_picks)
+    picks = farthest_first.pick(vectors, np.arange(n), in_order(n), covers, ones, n_picks)
     assert picks.tolist() == oracle.farthest_first(vectors, covers, ones, n_picks)
     return [int(position) for position in picks]
 
@@ -104,28 +109,35 @@ def test_weights_and_what_is_covered_count(make: Callable[[int, int], Vectors]) 
     vectors = make(n, 12)
     weights = RNG.choice([0.1, 0.25, 0.7, 1.0], size=n).astype(np.float32)
     covers = RNG.choice([0.0, 1e-7, 0.2, 0.5, 1.3, np.inf], size=n).astype(np.float32)
-    picks = farthest_first.pick(vectors, np.arange(n), covers, weights, n)
+    picks = farthest_first.pick(vectors, np.arange(n), in_order(n), covers, weights, n)
     assert picks.tolist() == oracle.farthest_first(vectors, covers, weights, n)
 
 
 @pytest.mark.usefixtures("small_stages")
-def test_rows_say_which_vectors_are_candidates_and_in_which_order() -> None:
-    vectors = clustered(900, 10)
-    rows = RNG.permutation(900)[:600]
-    covers = RNG.random(600, np.float32)
-    ones = np.ones(600, np.float32)
-    picks = farthest_first.pick(vectors, rows, covers, ones, 200)
-    assert picks.tolist() == oracle.farthest_first(vectors[rows], covers, ones, 200)
+@pytest.mark.parametrize("make", MAKERS)
+def test_rows_are_the_candidates_and_ties_go_to_the_lowest_key(
+    make: Callable[[int, int], Vectors],
+) -> None:
+    vectors = make(1500, 10)
+    rows = np.sort(RNG.permutation(1500)[:1200])
+    keys = RNG.integers(2**64, size=1200, dtype=np.uint64)
+    covers, weights = np.full(1200, 0.8, np.float32), np.full(1200, 0.5, np.float32)
+    by_key = np.argsort(keys)
+    expected = oracle.farthest_first(vectors[rows[by_key]], covers, weights, 700)
+    picks = farthest_first.pick(vectors, rows, keys, covers, weights, 700)
+    assert picks.tolist() == by_key[expected].tolist()
 
 
-def test_what_falls_to_a_tie_waits_for_lower_positions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_falls_to_a_tie_waits_for_lower_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     # three candidates at a time: 5, 6 and 0; then 6 falls to .5, where 1 and 2 are before it
     monkeypatch.setattr(farthest_first, "FEWEST", 3)
     monkeypatch.setattr(farthest_first, "MOST", 3)
     vectors = np.eye(8, dtype=np.float32)
     vectors[6, 5], vectors[6, 6] = 0.5, np.sqrt(0.75)
     covers = np.array([0.5, 0.5, 0.5, 0.1, 0.1, 0.9, 0.8, 0.1], np.float32)
-    picks = farthest_first.pick(vectors, np.arange(8), covers, np.ones(8, np.float32), 8)
+    picks = farthest_first.pick(
+        vectors, np.arange(8), in_order(8), covers, np.ones(8, np.float32), 8
+    )
     assert picks.tolist() == [5, 0, 1, 2, 6, 3, 4, 7]
 
 
@@ -162,7 +174,7 @@ def test_duplicates_of_what_is_picked_come_last_in_their_order() -> None:
 def pick_of_duplicates(n: int, n_distinct: int) -> list[int]:
     vectors = even(n_distinct, 64)[np.arange(n) % n_distinct]
     covers, ones = np.full(n, np.inf, np.float32), np.ones(n, np.float32)
-    picks = farthest_first.pick(vectors, np.arange(n), covers, ones, n)
+    picks = farthest_first.pick(vectors, np.arange(n), in_order(n), covers, ones, n)
     return [int(position) for position in picks]
 
 
@@ -170,9 +182,9 @@ def test_memory_layout_and_inputs_are_left_alone() -> None:
     vectors = even(500, 9)
     covers = np.full(500, 0.9, np.float32)
     weights = np.linspace(0.1, 1, 500, dtype=np.float32)
-    expected = farthest_first.pick(vectors, np.arange(500), covers, weights, 100)
+    expected = farthest_first.pick(vectors, np.arange(500), in_order(500), covers, weights, 100)
     columns = np.asfortranarray(vectors)
     for array in (columns, covers, weights):
         array.setflags(write=False)
-    again = farthest_first.pick(columns, np.arange(500), covers, weights, 100)
+    again = farthest_first.pick(columns, np.arange(500), in_order(500), covers, weights, 100)
     assert (again == expected).all()
