@@ -13,6 +13,7 @@ from strategies.turns import take_turns
 
 MAX_TREE = 4096  # candidates of a tree; their distances take 67 MB
 MAX_CENTERS = 500
+MOST = 1_000_000  # of both settings; beyond, numbers of rows overflow
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class ClusterMargin:
 
     def __post_init__(self) -> None:
         for name in ("oversampling", "cluster_size"):
-            if not getattr(self, name) >= 1:
-                raise ValueError(f"{name}={getattr(self, name)} is too low; give 1 or more")
+            if not 1 <= getattr(self, name) <= MOST:
+                raise ValueError(f"{name}={getattr(self, name)} does not fit; give 1 to {MOST}")
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Rows:
         """Return up to `budget` candidate rows, one of each cluster after the other."""

@@ -17,6 +17,9 @@ DEFAULT_URL = "http://127.0.0.1:9090"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+_NAME_IT = "name the right one: --url (label-studio: --server), or AL_URL"
+
+
 class NoServer(ALError):
     """Nothing that answers like our server."""
 
@@ -119,7 +122,7 @@ class Connection:
         except httpx.TransportError as error:
             raise NoServer(
                 f"no server answers at {self.url}",
-                "start one with `al-server serve`, or name another with --url or AL_URL",
+                f"start one with `al-server serve`, or {_NAME_IT}",
             ) from error
 
     def _error(self, answer: httpx.Response) -> ALError:
@@ -130,9 +133,7 @@ class Connection:
             return self._stranger()
 
     def _stranger(self) -> NoServer:
-        return NoServer(
-            f"what answers at {self.url} is not an al_server", "name the right one with --url"
-        )
+        return NoServer(f"what answers at {self.url} is not an al_server", _NAME_IT)
 
 
 def campaign_path(name: str, *more: str) -> str:

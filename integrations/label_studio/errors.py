@@ -54,6 +54,13 @@ def refusal(answer: "httpx.Response", url: str) -> LabelStudioError:
             "or give this server an address that is not private"
         )
         return LabelStudioRefused(f"Label Studio refuses{said}", remedy, http_status=status)
+    if "connect to ML backend" in said:
+        message = "Label Studio cannot reach this server under the address it was given"
+        remedy = (
+            "name the right one with --backend-url, as seen from Label Studio's machine; private "
+            "addresses need SSRF_PROTECTION_ENABLED=false and ML_BLOCK_LOCAL_IP=false there"
+        )
+        return LabelStudioRefused(message, remedy, http_status=status)
     if answer.is_redirect:
         remedy = f"give the address it leads to: {answer.headers['location']}"
     elif status == 403:

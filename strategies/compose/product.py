@@ -1,6 +1,5 @@
 """Several strategies at once: the product of their percentiles, each with a strength."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 Part = tuple[Strategy, float]
 Given = Mapping[Strategy | str, float] | Iterable[tuple[Strategy | str, float]]
 
+STRONGEST: Final = 1e6  # beyond, logarithms of shares overflow in the end
 DEFAULT: Final[Mapping[Strategy | str, float]] = {"margin": 1.0, "density": 1.0, "k_center": 1.0}
 
 
@@ -152,6 +152,7 @@ def _is_diversity(part: Strategy) -> bool:
 
 def _part(part: Strategy | str, strength: float) -> tuple[Scorer, float]:
     strategy = scorer(part, "product")
-    if not (math.isfinite(strength) and strength > 0):
-        raise ValueError(f"{name_of(strategy)}={strength!r} is no strength; give a number above 0")
+    if not 0 < strength <= STRONGEST:
+        limit = f"give a number above 0, at most {STRONGEST:g}"
+        raise ValueError(f"{name_of(strategy)}={strength!r} is no strength; {limit}")
     return strategy, float(strength)

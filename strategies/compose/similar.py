@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from strategies import inputs
 from strategies.compose.parts import scorer
-from strategies.compose.product import Product
+from strategies.compose.product import STRONGEST, Product
 from strategies.compose.views import distance_to
 from strategies.pool import Explanation, PoolView, Rows, Status, Strategy
 from strategies.scores import best_first
@@ -120,8 +120,9 @@ class Similar:
         object.__setattr__(self, "to", tuple([self.to] if _is_text(self.to) else self.to))
         object.__setattr__(self, "keys", tuple(map(int, self.keys)))
         object.__setattr__(self, "vectors", _vectors(self.vectors))
-        if not (math.isfinite(self.strength) and self.strength > 0):
-            raise ValueError(f"strength={self.strength!r} does not fit; give a number above 0")
+        if not 0 < self.strength <= STRONGEST:
+            limit = f"give a number above 0, at most {STRONGEST:g}"
+            raise ValueError(f"strength={self.strength!r} does not fit; {limit}")
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Rows:
         """Return up to `budget` candidate rows, best first."""

@@ -87,6 +87,6 @@ def test_many_candidates_are_clustered_without_a_tree(monkeypatch: pytest.Monkey
 
 def test_settings_that_make_no_sense_are_refused() -> None:
     for name in ("oversampling", "cluster_size"):
-        for value in (0.5, np.nan):
+        for value in (0.5, np.nan, np.inf, 1e300):
             with pytest.raises(ValueError, match=name):
                 ClusterMargin(**{name: value})

@@ -40,6 +40,11 @@ def body(content: Any) -> bytes:
         (Answer(500, b"<html>oops</html>"), LabelStudioDown, "answers 500"),
         (Answer(403, body({"detail": "reserved network address"})), LabelStudioRefused, "refuses"),
         (
+            Answer(400, body({"detail": "Can't connect to ML backend http://al, why: <a href>"})),
+            LabelStudioRefused,
+            "Label Studio cannot reach this server under the address it was given",
+        ),
+        (
             Answer(400, body({"validation_errors": {"score": ["too high"]}})),
             LabelStudioRefused,
             "score: too high",
