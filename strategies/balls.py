@@ -139,28 +139,30 @@ class _DenseBalls:
             # its own distance is 0 apart from rounding: not left to that
             block.values[here, own[here]] = np.nan
             columns = counts[block.first_column :][: block.n_columns]
-            with threads_for(block.values.size):
-                kernel.count_in_columns(
-                    block.values, block.n_columns, kernel.EVERYTHING, self._least, columns
-                )
+            _inside(block.values, kernel.EVERYTHING, self._least, columns)
         return counts
 
 
 def _count(block: Block, n_uncovered: int, least: np.float32, degrees: Counts) -> Counts:
     """Add the pairs of a block to the degrees; returns how many each row has."""
-    values, n_columns = block.values, block.n_columns
     diagonal = block.first_row - block.first_column
-    counts = np.empty(len(values), np.int32)
+    columns = degrees[block.first_column :][: block.n_columns]
+    # rows are uncovered, columns may be covered, and those count for nobody
+    n_counting = min(max(0, n_uncovered - block.first_column), block.n_columns)
+    by_row = _inside(block.values, diagonal, least, columns[:n_counting])
+    degrees[block.first_row :][: len(by_row)] += by_row
+    if n_counting < block.n_columns:
+        others = np.ascontiguousarray(block.values[:, n_counting : block.n_columns])
+        by_row = by_row + _inside(others, diagonal - n_counting, least, columns[n_counting:])
+    return by_row
+
+
+def _inside(values: Vectors, diagonal: int, least: np.float32, by_column: Counts) -> Counts:
+    """Return how many columns the ball of each row holds, and add the converse to the columns."""
+    by_row = np.empty((kernel.n_segments(len(by_column)), len(values)), np.int32)
     with threads_for(values.size):
-        kernel.count_in_rows(values, n_columns, diagonal, least, counts)
-        columns = degrees[block.first_column :][:n_columns]
-        kernel.count_in_columns(values, n_columns, diagonal, least, columns)
-        uncovered = counts
-        if block.first_column + n_columns > n_uncovered:
-            # rows are uncovered, columns may be covered, and those count for nobody
-            uncovered, n_columns = np.empty_like(counts), n_uncovered - block.first_column
-            kernel.count_in_rows(values, n_columns, diagonal, least, uncovered)
-    degrees[block.first_row :][: len(values)] += uncovered
+        kernel.count(values, diagonal, least, by_row, by_column)
+    counts: Counts = by_row.sum(axis=0, dtype=np.int32)
     return counts
 
 

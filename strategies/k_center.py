@@ -57,7 +57,7 @@ class KCenterRobust:
     """k-center that leaves a share of the pool uncovered: its most isolated samples.
 
     Farthest-first runs after outliers. Here the floor(outliers * n_samples) samples with the lowest
-    `pool.density` - the largest mean distance to their nearest neighbours - need not be covered and
+    `pool.density` - the largest mean distance to their nearest neighbors - need not be covered and
     are not picked, until no other candidate is left. On the others it is `KCenter`. They are
     counted over the whole pool, whatever has happened to a sample, so that they stay the same from
     batch to batch; equal densities go to the highest tie_key.

@@ -8,7 +8,7 @@ from strategies import inputs
 from strategies.balls import Balls, make_balls
 from strategies.k_center import KCenter
 from strategies.k_means import Labels, k_means
-from strategies.kernels.cover import NOBODY, keep_largest_other
+from strategies.kernels.cover import EVERYTHING, NOBODY, keep_largest_other, n_segments
 from strategies.kernels.distances import cosine_distances
 from strategies.kernels.products import Vectors, blocks, pack
 from strategies.kernels.threads import threads_for
@@ -99,18 +99,23 @@ def purity_radius(vectors: Vectors, labels: Labels, measured: Rows, purity: floa
     ----------
     vectors : float32 array of shape (n, n_features), unit-length rows
     labels : int32 array of shape (n,)
-    measured : int64 array, positions of the vectors whose balls count, at least one
+    measured : int64 array, ascending positions of the vectors whose balls count, at least one
     purity : the share, in (0, 1]
     """
-    largest = np.full(len(measured), NOBODY, np.float32)
-    for block in blocks(vectors[measured], pack(vectors)):
-        part = slice(block.first_row, block.first_row + len(block.values))
-        others = labels[block.first_column : block.first_column + block.n_columns]
+    everybody = len(measured) == len(vectors)  # then each pair is met once, and counts for both
+    by_row, by_column = (np.full(len(some), NOBODY) for some in (measured, vectors))
+    for block in blocks(vectors[measured], pack(vectors), above_diagonal=everybody):
+        rows = slice(block.first_row, block.first_row + len(block.values))
+        columns = slice(block.first_column, block.first_column + block.n_columns)
+        diagonal = block.first_row - block.first_column if everybody else EVERYTHING
+        largest = np.empty((n_segments(block.n_columns), len(block.values)), np.float32)
+        own = labels[measured[rows]], labels[columns]
         with threads_for(block.values.size):
-            keep_largest_other(
-                block.values, block.n_columns, labels[measured[part]], others, largest[part]
-            )
-    distances = np.where(largest > NOBODY, np.maximum(0, 1 - largest), np.float32(np.inf))
+            keep_largest_other(block.values, diagonal, own, largest, by_column[columns])
+        np.maximum(by_row[rows], largest.max(axis=0), out=by_row[rows])
+    if everybody:
+        np.maximum(by_row, by_column, out=by_row)
+    distances = np.where(by_row > NOBODY, np.maximum(0, 1 - by_row), np.float32(np.inf))
     # a share such as 0.95 is no float: 19 of 20 balls must do
     n_pure = int(np.ceil(purity * len(distances) - 1e-6))
     radius: np.float32 = np.sort(distances)[len(distances) - n_pure]

@@ -3,7 +3,7 @@
 A vector lies in a ball where its product with the middle is at least what `least_inside` says for
 the radius. `diagonal` is the first row of a block minus its first column: only what lies right of
 the diagonal of the whole matrix counts, so that each pair is met once; `EVERYTHING` makes every
-entry count. Rows or columns are counted by one thread each, in integers. Inputs are checked.
+entry count. Each column is counted by one thread, in integers. Inputs are already checked.
 """
 
 import numpy as np
@@ -19,6 +19,7 @@ Flags = NDArray[np.bool_]
 
 EVERYTHING = -(2**62)
 SEGMENT = 512  # columns a task
+STRETCH = 128  # products that are left alone if none of them is large enough
 NOBODY = np.float32(-4)  # below every product of unit vectors
 
 
@@ -41,51 +42,89 @@ def least_inside(radius: np.float32) -> np.float32:
             outside = middle
 
 
-# no product is NaN, and zeros may swap their signs: with that the maximum is taken in vector lanes
+def n_segments(n_columns: int) -> int:
+    """Return how many parts of a block are looked at by themselves."""
+    return -(-n_columns // SEGMENT)
+
+
+# no product is NaN, and zeros may swap their signs: with that a maximum is taken in vector lanes
 @njit(cache=True, nogil=True, parallel=True, fastmath={"nnan", "nsz"})
 def keep_largest_other(
-    products: Values, n_columns: int, own: Labels, labels: Labels, largest: Values
+    products: Values,
+    diagonal: int,
+    labels: tuple[Labels, Labels],
+    by_row: Values,
+    by_column: Values,
 ) -> None:
-    """Raise the largest product of each row to that with a column of another label.
+    """Find the largest product of each row and column with one of another label.
 
     Parameters
     ----------
     products : float32 array of shape (n_rows, at least n_columns)
-    n_columns : how many columns are meant
-    own, labels : int32 arrays of shape (n_rows,) and (n_columns,)
-    largest : float32 array of shape (n_rows,), at first `NOBODY`; written to
+    labels : int32 arrays of shape (n_rows,) and (n_columns,)
+    by_row : float32 array of shape (n_segments, n_rows), the largest of each segment or `NOBODY`;
+        written to
+    by_column : float32 array of shape (n_columns,), at first `NOBODY`; raised
     """
-    for row in prange(len(products)):
-        values, label, best = products[row], own[row], largest[row]
-        for column in range(n_columns):
-            value = values[column] if labels[column] != label else NOBODY
-            best = value if value > best else best
-        largest[row] = best
-
-
-@njit(cache=True, nogil=True, parallel=True)
-def count_in_rows(
-    products: Values, n_columns: int, diagonal: int, least: np.float32, counts: Counts
-) -> None:
-    """Write how many columns lie in the ball of each row."""
-    for row in prange(len(products)):
-        values, count = products[row], np.int32(0)
-        for column in range(max(0, row + diagonal + 1), n_columns):
-            count += np.int32(values[column] >= least)
-        counts[row] = count
-
-
-@njit(cache=True, nogil=True, parallel=True)
-def count_in_columns(
-    products: Values, n_columns: int, diagonal: int, least: np.float32, counts: Counts
-) -> None:
-    """Add how many rows lie in the ball of each column."""
-    for segment in prange((n_columns + SEGMENT - 1) // SEGMENT):
-        first, last = segment * SEGMENT, min((segment + 1) * SEGMENT, n_columns)
+    own, others = labels
+    for segment in prange(len(by_row)):
+        first, last = segment * SEGMENT, min((segment + 1) * SEGMENT, len(others))
         for row in range(len(products)):
-            values = products[row]
-            for column in range(max(first, row + diagonal + 1), last):
-                counts[column] += np.int32(values[column] >= least)
+            # slices, because with places that might be negative there are no vector lanes
+            start = min(max(first, row + diagonal + 1), last)
+            values, columns = products[row, start:last], by_column[start:last]
+            names, label, best = others[start:last], own[row], NOBODY
+            for place in range(len(values)):
+                value = values[place] if names[place] != label else NOBODY
+                columns[place] = value if value > columns[place] else columns[place]
+                best = value if value > best else best
+            by_row[segment, row] = best
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def count(
+    products: Values, diagonal: int, least: np.float32, by_row: Counts, by_column: Counts
+) -> None:
+    """Count what lies in the ball of each row and of each column.
+
+    Parameters
+    ----------
+    products : float32 array of shape (n_rows, at least n_columns)
+    by_row : int32 array of shape (n_segments, n_rows), the counts of each segment; written to
+    by_column : int32 array of shape (n_columns,), added to
+    """
+    for segment in prange(len(by_row)):
+        first, last = segment * SEGMENT, min((segment + 1) * SEGMENT, len(by_column))
+        for row in range(len(products)):
+            start = min(max(first, row + diagonal + 1), last)
+            values, columns, n_inside = (
+                products[row, start:last],
+                by_column[start:last],
+                np.int32(0),
+            )
+            for place in range(len(values)):
+                columns[place] += np.int32(values[place] >= least)
+            for place in range(len(values)):
+                n_inside += np.int32(values[place] >= least)
+            by_row[segment, row] = n_inside
+
+
+@njit(cache=True)
+def _collect_row(products: Values, first: int, least: np.float32, start: int, found: Rows) -> None:
+    """Write the columns in a ball to `found`, where they all fit, less `start`."""
+    place = 0
+    for low in range(first, len(products), STRETCH):
+        stretch, n_inside = products[low : low + STRETCH], np.int32(0)
+        for value in stretch:
+            n_inside += np.int32(value >= least)
+        if n_inside == 0:
+            continue
+        for column in range(len(stretch)):
+            if stretch[column] >= least:
+                found[place] = start + low + column
+                place += 1
+        if place == len(found):
+            return
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -101,10 +140,10 @@ def collect(
     """Write the columns in the ball of each row to `found`; those of a row end at its entry."""
     for row in prange(len(products)):
         place = ends[row - 1] if row else 0
-        for column in range(max(0, row + diagonal + 1), n_columns):
-            if products[row, column] >= least:
-                found[place] = first_column + column
-                place += 1
+        if place < ends[row]:
+            first = max(0, row + diagonal + 1)
+            inside = found[place : ends[row]]
+            _collect_row(products[row, :n_columns], first, least, first_column, inside)
 
 
 @njit(cache=True, nogil=True)

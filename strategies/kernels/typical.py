@@ -22,14 +22,14 @@ def _insert(value: np.float32, largest: Values) -> None:
 def _keep(products: Values, own: int, largest: Values) -> None:
     last = len(largest) - 1
     for first in range(0, len(products), STRETCH):
-        end, floor, n_larger = min(first + STRETCH, len(products)), largest[last], np.int32(0)
-        for column in range(first, end):
-            n_larger += np.int32(products[column] > floor)
+        stretch, floor, n_larger = products[first : first + STRETCH], largest[last], np.int32(0)
+        for value in stretch:
+            n_larger += np.int32(value > floor)
         if n_larger == 0:
             continue
-        for column in range(first, end):
-            if products[column] > largest[last] and column != own:
-                _insert(products[column], largest)
+        for place in range(len(stretch)):
+            if stretch[place] > largest[last] and first + place != own:
+                _insert(stretch[place], largest)
 
 
 @njit(cache=True, nogil=True, parallel=True)

@@ -199,6 +199,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=5000, help="samples in the pool that is timed")
     parser.add_argument("--dim", type=int, default=64)
     parser.add_argument("--compare", action="store_true", help="with uniform draws, on real data")
+    parser.add_argument("--sets", nargs="+", default=SETS, metavar="SET")
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument(
         "--pool", type=int, default=2000, help="samples in the pool that is labeled"
@@ -212,7 +213,7 @@ def main() -> None:
     result: dict[str, float] = {}
     if arguments.compare:
         rounds = Rounds(arguments.pool, arguments.start, arguments.batch, arguments.rounds)
-        for name in SETS:
+        for name in arguments.sets:
             result |= compare(name, settings, rounds, arguments.repeats)
     else:
         result |= measure_embeddings(arguments.n, arguments.dim, settings)
