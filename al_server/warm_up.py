@@ -65,16 +65,18 @@ def _use_the_loop(*, multi: bool) -> None:
 
 
 def _use_strategy(text: str) -> None:
-    """Let it pick from toys, before the first label too."""
+    """Let it pick from toys, before the first label too, and from one that is large."""
     import numpy as np
 
     from al_server.campaign.strategy import make_strategy
-    from strategies.toy_pool import cold, toy_pool
+    from strategies.toy_pool import cold, repeated, toy_pool
 
     try:
         strategy = make_strategy(text)
         for pool in (toy_pool(), cold(toy_pool())):
             strategy.select(pool, 20, np.random.default_rng(0))
+        # large batches and large pools have kernels of their own
+        strategy.select(repeated(cold(toy_pool()), 300), 300, np.random.default_rng(0))
     except Exception as error:
         # its own campaign says so when it is asked for a sample
         _log.info("strategy %s could not be warmed up: %s", text, error)

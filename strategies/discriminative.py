@@ -28,7 +28,7 @@ class Discriminative:
     digits it gained 6.5 points of area over random where a linear classifier on the embeddings
     gained 3.4 (with rare classes 6.6 and 7.1). Sides of more than 50,000 samples are represented
     by so many, drawn anew for each part. Time O(n_rounds n_hidden (n d + 100 min(n, 10^5))), memory
-    O(n d) for one copy of the embeddings, and 100 MB to learn from.
+    O(n d) for two copies of the embeddings, and 100 MB to learn from.
 
     Source: Gissin and Shalev-Shwartz 2019, arXiv:1907.06347, Algorithm 1.
 

@@ -158,8 +158,17 @@ def central(
     for number, cluster in enumerate(clusters):
         places = np.flatnonzero(turns == number)
         if len(places):
-            own = vectors[cluster].astype(np.float64)
-            # row by row, so that equal vectors are equally far
-            far = np.square(own - own.mean(axis=0)).sum(axis=1)
+            far = _distances_to_mean(vectors, cluster)
             picks[places] = cluster[np.argsort(far, kind="stable")[: len(places)]]
     return picks
+
+
+def _distances_to_mean(
+    vectors: NDArray[np.float32], cluster: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the squared distance of the vectors of a cluster to their mean."""
+    # block by block: in full precision the whole of a large cluster is large
+    parts = np.split(cluster, range(BLOCK, len(cluster), BLOCK))
+    mean = sum(vectors[part].sum(axis=0, dtype=np.float64) for part in parts) / len(cluster)
+    # row by row, so that equal vectors are equally far
+    return np.concatenate([np.square(vectors[part] - mean).sum(axis=1) for part in parts])

@@ -1,14 +1,18 @@
 """What strategies read from a pool, checked at the door; the kernels behind trust it."""
 
+import operator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from strategies.kernels.distances import squared_lengths
 from strategies.pool import PoolView, Rows, Status
 from strategies.scores import MEASURES, Aggregate, Measure, check_probabilities, over_classes
 
 Column = NDArray[np.float32]
+
+LENGTH_TOLERANCE = 0.01  # of a squared length; vectors kept as float16 stay well inside
 
 
 class DoesNotFitPool(ValueError):
@@ -17,7 +21,7 @@ class DoesNotFitPool(ValueError):
 
 def n_picks(pool: PoolView, budget: int) -> int:
     """Return how many rows a batch will hold: the budget, or all candidates if there are fewer."""
-    if budget < 0:
+    if operator.index(budget) < 0:
         raise ValueError(f"budget={budget} is negative; ask for 0 or more rows")
     return min(budget, int(np.count_nonzero(pool.status == Status.UNLABELED)))
 
@@ -37,9 +41,9 @@ def uncertainty(
         raise ValueError(f"uncertainty {measure!r} is none of {', '.join(MEASURES)}")
     if pool.uncertainty is not None and (measure, aggregate) == ("margin", "mean"):
         return _column(pool, "uncertainty", pool.uncertainty, np.float32)
-    if pool.probabilities is None:
+    probabilities = _probabilities(pool)
+    if probabilities is None:
         return np.zeros(len(pool.status), np.float32)
-    probabilities = _probabilities(pool, pool.probabilities)
     if pool.targets is None:
         return MEASURES[measure](probabilities)
     return over_classes(measure, probabilities, aggregate=aggregate)
@@ -51,30 +55,33 @@ def embeddings(pool: PoolView, rows: Rows) -> NDArray[np.float32]:
     Raises
     ------
     ValueError
-        If one of them is not finite.
+        If one of them is not finite, or not of unit length.
     """
     chosen = np.ascontiguousarray(pool.embeddings[rows], dtype=np.float32)
-    # one pass: the sum of a row is finite exactly where the row is, for unit-length rows
-    broken = np.flatnonzero(~np.isfinite(chosen.sum(axis=1)))
-    if broken.size:
-        raise ValueError(
-            f"pool.embeddings holds NaN or inf at row {rows[broken[0]]}; "
-            "leave the sample out or embed it again"
-        )
+    _refuse_lengths(squared_lengths(chosen), rows)
     return chosen
 
 
 def check_embeddings(pool: PoolView) -> None:
-    """Refuse embeddings of candidates that are not finite, without a copy of them."""
-    # the sum of a row is finite exactly where the row is, for unit-length rows
-    with np.errstate(invalid="ignore", over="ignore"):
-        sums = pool.embeddings @ np.ones(pool.embeddings.shape[1], np.float32)
-    broken = np.flatnonzero(~np.isfinite(sums) & (pool.status == Status.UNLABELED))
-    if broken.size:
+    """Refuse embeddings of candidates that are not finite or not of unit length; no copy."""
+    candidates = pool.candidate_rows()
+    _refuse_lengths(squared_lengths(pool.embeddings)[candidates], candidates)
+
+
+def _refuse_lengths(squares: Column, rows: Rows) -> None:
+    """Refuse what has another length than 1; NaN and inf have."""
+    broken = np.flatnonzero(~(np.abs(squares - 1) < LENGTH_TOLERANCE))
+    if not broken.size:
+        return
+    row, square = rows[broken[0]], float(squares[broken[0]])
+    if not np.isfinite(square):
         raise ValueError(
-            f"pool.embeddings holds NaN or inf at row {broken[0]}; "
-            "leave the sample out or embed it again"
+            f"pool.embeddings holds NaN or inf at row {row}; leave the sample out or embed it again"
         )
+    raise ValueError(
+        f"pool.embeddings has length {square**0.5:.3g} at row {row}, not 1; divide each row by its "
+        "length (a row of zeros says nothing: leave the sample out)"
+    )
 
 
 def probabilities(pool: PoolView, rows: Rows) -> NDArray[np.float32]:
@@ -89,11 +96,11 @@ def probabilities(pool: PoolView, rows: Rows) -> NDArray[np.float32]:
     ValueError
         If they are NaN, outside [0, 1], or do not sum to 1 (they need not in multi-label pools).
     """
-    n_classes = max(pool.n_classes, 1)
-    if pool.probabilities is None:
+    probabilities = _probabilities(pool)
+    if probabilities is None:
+        n_classes = max(pool.n_classes, 1)
         return np.full((len(rows), n_classes), 1 / n_classes, np.float32)
-    chosen = _probabilities(pool, pool.probabilities)[rows]
-    return check_probabilities(chosen, sums_to_one=pool.targets is None)
+    return check_probabilities(probabilities[rows], sums_to_one=pool.targets is None)
 
 
 def one_label_a_sample(pool: PoolView, strategy: str) -> None:
@@ -118,10 +125,28 @@ def predicted(pool: PoolView) -> NDArray[np.int32]:
     """Return the most probable class of each row; class 0 for all before the first label."""
     if pool.predicted is not None:
         return _column(pool, "predicted", pool.predicted, np.int32)
-    if pool.probabilities is None:
+    probabilities = _probabilities(pool)
+    if probabilities is None:
         return np.zeros(len(pool.status), np.int32)
-    classes: NDArray[np.intp] = _probabilities(pool, pool.probabilities).argmax(axis=1)
+    classes: NDArray[np.intp] = probabilities.argmax(axis=1)
     return classes.astype(np.int32)
+
+
+def predicted_classes(pool: PoolView) -> NDArray[np.int32]:
+    """Return the most probable class of each row, checked: one of pool.n_classes."""
+    classes = predicted(pool)
+    refuse_no_class("predicted", classes, np.arange(len(classes)), pool.n_classes)
+    return classes
+
+
+def refuse_no_class(name: str, classes: NDArray[Any], rows: Rows, n_classes: int) -> None:
+    """Refuse class indices, those of some rows of pool.`name`, that are none."""
+    broken = np.flatnonzero((classes < 0) | (classes >= max(n_classes, 1)))
+    if broken.size:
+        raise ValueError(
+            f"pool.{name} is {classes[broken[0]]} at row {rows[broken[0]]}; there are {n_classes} "
+            "classes, counted from 0"
+        )
 
 
 def labels_per_class(pool: PoolView) -> NDArray[np.int64]:
@@ -130,8 +155,10 @@ def labels_per_class(pool: PoolView) -> NDArray[np.int64]:
     if pool.targets is not None:
         counts: NDArray[np.int64] = (pool.targets[rows] == 1).sum(axis=0, dtype=np.int64)
         return counts
+    rows = rows[pool.labels[rows] >= 0]
     labels = pool.labels[rows]
-    return np.bincount(labels[labels >= 0], minlength=max(pool.n_classes, 1))
+    refuse_no_class("labels", labels, rows, pool.n_classes)
+    return np.bincount(labels, minlength=max(pool.n_classes, 1))
 
 
 def density(pool: PoolView, strategy: str) -> Column:
@@ -185,8 +212,17 @@ def _column(pool: PoolView, name: str, values: NDArray[Any], dtype: Any) -> NDAr
     return np.ascontiguousarray(values, dtype=dtype)
 
 
-def _probabilities(pool: PoolView, values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _probabilities(pool: PoolView) -> NDArray[np.float32] | None:
+    """Return the probabilities, None before the first label."""
+    if pool.probabilities is None:
+        n_labels = int(np.count_nonzero(pool.status == Status.LABELED))
+        if n_labels:
+            raise ValueError(
+                f"pool.probabilities is missing, though {n_labels} samples are labeled; give what "
+                "the classifier says of every sample"
+            )
+        return None
     expected = (len(pool.status), pool.n_classes)
-    if values.shape != expected:
-        raise ValueError(f"pool.probabilities has shape {values.shape}, not {expected}")
-    return values
+    if pool.probabilities.shape != expected:
+        raise ValueError(f"pool.probabilities has shape {pool.probabilities.shape}, not {expected}")
+    return pool.probabilities

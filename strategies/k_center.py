@@ -20,9 +20,11 @@ class KCenter:
     rises with the cosine distance, so that the picks are the same; the largest one that remains is
     at most twice the least possible.
 
-    Exact: the picks are those of the plain greedy loop, bit for bit. n candidates, b picks, d
-    dimensions: time O(n b d) at most, in practice a tenth of it, at the speed of a matrix product;
-    memory O(n + b d).
+    Exact: the picks are those of the plain greedy loop, bit for bit. Single picks, each after a new
+    `pool.cover_distance`, are the same but where two scores differ by less than rounding: the owner
+    of the pool may sum up products in another order. n candidates, b picks, d dimensions: time
+    O(n b d) at most, in practice a tenth of it, at the speed of a matrix product; memory
+    O(n + b d).
 
     Source: Gonzalez 1985; as a strategy Sener and Savarese 2018, arXiv:1708.00489, Algorithm 1
     (which takes Euclidean distances of features that are not scaled to unit length).
@@ -116,7 +118,9 @@ class KCenterRobust:
         # the rows that go first are the dense ones, and of equal ones the lowest keys
         order = np.lexsort((pool.tie_key, -density))
         is_outlier = np.zeros(len(everyone), np.bool_)
-        is_outlier[order[len(order) - int(self.outliers * len(order)) :]] = True
+        # rounded first: 0.29 * 100 is a little less than 29
+        n_outliers = int(round(self.outliers * len(order), 6))
+        is_outlier[order[len(order) - n_outliers :]] = True
         return is_outlier
 
 

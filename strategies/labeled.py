@@ -44,12 +44,7 @@ def labeled_samples(pool: PoolView) -> Labeled:
     has_label = (pool.status == Status.LABELED) & (pool.labels >= 0)
     rows = inputs.in_tie_order(pool, np.flatnonzero(has_label))
     classes = pool.labels[rows]
-    wrong = np.flatnonzero(classes >= max(pool.n_classes, 1))
-    if wrong.size:
-        raise ValueError(
-            f"pool.labels is {classes[wrong[0]]} at row {rows[wrong[0]]}; there are "
-            f"{pool.n_classes} classes, counted from 0"
-        )
+    inputs.refuse_no_class("labels", classes, rows, pool.n_classes)
     return Labeled(inputs.embeddings(pool, rows), classes.astype(np.int32))
 
 

@@ -19,6 +19,9 @@ from strategies.uncertainty import Margin
 Variant = Literal["power", "softmax", "softrank"]
 
 
+LEAST_BETA = 1e-9  # already as good as uniform; less would overflow
+
+
 @dataclass(frozen=True)
 class Power:
     """Draw without replacement with chances that grow with a score.
@@ -62,11 +65,15 @@ class Power:
         return rows[draw(scores, n_picks, rng, beta=self.beta, variant=self.variant)]
 
     def score(self, pool: PoolView, rows: Rows, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Return the keys of some rows: another draw each time; -inf where the chance is 0."""
+        """Return the keys of some rows: another draw each time.
+
+        Noise alone where no row has a chance above 0, else -inf for those that have none.
+        """
         order = np.argsort(pool.tie_key[rows], kind="stable")
         scores = self.base.score(pool, rows[order], rng)
+        chances, noise = _log_chances(scores, self.variant), rng.gumbel(size=len(rows)) / self.beta
         keys = np.empty(len(rows), np.float32)
-        keys[order] = _log_chances(scores, self.variant) + rng.gumbel(size=len(rows)) / self.beta
+        keys[order] = noise if bool(np.isneginf(chances).all()) else chances + noise
         return keys
 
 
@@ -118,7 +125,7 @@ def _log_chances(scores: NDArray[np.floating[Any]], variant: Variant) -> NDArray
 
 
 def _check(beta: float, variant: Variant) -> None:
-    if not 0 < beta < np.inf:
-        raise ValueError(f"beta={beta} is not above 0 and finite")
+    if not LEAST_BETA <= beta < np.inf:
+        raise ValueError(f"beta={beta} is not finite and at least {LEAST_BETA}")
     if variant not in get_args(Variant):
         raise ValueError(f"variant={variant!r} is none of {', '.join(get_args(Variant))}")

@@ -117,7 +117,7 @@ def purity_radius(vectors: Vectors, labels: Labels, measured: Rows, purity: floa
         np.maximum(by_row, by_column, out=by_row)
     distances = np.where(by_row > NOBODY, np.maximum(0, 1 - by_row), np.float32(np.inf))
     # a share such as 0.95 is no float: 19 of 20 balls must do
-    n_pure = int(np.ceil(purity * len(distances) - 1e-6))
+    n_pure = max(1, int(np.ceil(purity * len(distances) - 1e-6)))
     radius: np.float32 = np.sort(distances)[len(distances) - n_pure]
     return radius
 

@@ -59,7 +59,7 @@ def select(pool: PoolView, factors: Factors, budget: int, *, n_exact: int = N_EX
         with threads_for(len(pool.status)) as n_threads:
             picks[position], fault = kernel.best_row(columns, pool.tie_key, n_threads)
         if fault:
-            raise _error(pool, factors)
+            raise _trouble(pool, factors)
         if position + 1 < n_picks:
             _cover(pool, factors, picks[position])
     if len(picks) == n_picks:
@@ -114,7 +114,7 @@ def shares_and_scores(
             _columns(pool, factors), np.asarray(rows, np.int32), n_threads
         )
     if fault:
-        raise _error(pool, factors)
+        raise _trouble(pool, factors)
     return shares, scores
 
 
@@ -153,14 +153,10 @@ def _cover(pool: PoolView, factors: Factors, pick: np.int64) -> None:
     np.minimum(factors.cover_distance, distances, out=factors.cover_distance)
 
 
-def _error(pool: PoolView, factors: Factors) -> ValueError:
+def _trouble(pool: PoolView, factors: Factors) -> Exception:
     """Find out what the kernel stumbled over."""
     rows = pool.candidate_rows()
     for name in ("uncertainty", "density", "cover_distance"):
         inputs.refuse_nan(name, getattr(factors, name), rows)
-    groups = factors.groups[rows]
-    row = rows[np.flatnonzero((groups < 0) | (groups >= len(factors.divisors)))[0]]
-    return ValueError(
-        f"pool.predicted is {factors.groups[row]} at row {row}; there are "
-        f"{len(factors.divisors)} classes, counted from 0"
-    )
+    inputs.refuse_no_class("predicted", factors.groups[rows], rows, len(factors.divisors))
+    return AssertionError("the kernel refused numbers that are in order")

@@ -83,16 +83,10 @@ class StratifiedPredictions:
 
 
 def _predicted(pool: PoolView) -> Strata:
+    inputs.one_label_a_sample(pool, "stratified_predictions")
     if pool.predicted is None:
         inputs.probabilities(pool, np.arange(len(pool.status)))  # refuses what is none
-    classes, n_classes = inputs.predicted(pool).astype(np.int64), max(pool.n_classes, 1)
-    broken = np.flatnonzero((classes < 0) | (classes >= n_classes))
-    if broken.size:
-        raise ValueError(
-            f"pool.predicted is {classes[broken[0]]} at row {broken[0]}; there are {n_classes} "
-            "classes, counted from 0"
-        )
-    return classes
+    return inputs.predicted_classes(pool).astype(np.int64)
 
 
 def _draw(

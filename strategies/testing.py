@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strategies.pool import Explains, PoolView, Rows, Scores, Status, Strategy
-from strategies.toy_pool import cold, shuffled, toy_pool
+from strategies.toy_pool import cold, repeated, shuffled, toy_pool
 
 Check = Callable[[Strategy], None]
 BATCH = 5
@@ -97,6 +97,14 @@ def one_candidate_is_picked(strategy: Strategy) -> None:
         assert rows.tolist() == [11], f"{rows} instead of the only candidate, row 11"
 
 
+def large_batches_are_filled(strategy: Strategy) -> None:
+    """Check batches of hundreds, some of which are taken in other ways than a few picks."""
+    pool = repeated(toy_pool(), 40)
+    for budget in (300, 700):
+        _assert_fills(strategy, pool, budget, "a pool of 2,400")
+    _assert_fills(strategy, cold(pool), 300, "a pool of 2,400 without labels")
+
+
 def cold_pools_are_picked_from(strategy: Strategy) -> None:
     """Check the start: no labels, no probabilities, all cover distances infinite."""
     for budget in (BATCH, 99):
@@ -152,11 +160,25 @@ def nan_is_never_ranked(strategy: Strategy) -> None:
 
 
 def broken_embeddings_are_never_ranked(strategy: Strategy) -> None:
-    """Check that NaN and inf in embeddings that are read are a ValueError that says so."""
+    """Check that embeddings that are read are refused with NaN, inf, or another length than 1."""
     pool = toy_pool()
     for row in (pool.candidate_rows()[3], np.flatnonzero(pool.status == Status.LABELED)[0]):
-        for value in (np.nan, np.inf):
+        for value in (np.nan, np.inf, 0, 3 * pool.embeddings[row]):
             _assert_not_ranked(strategy, pool, "embeddings", row, value)
+
+
+def labels_are_classes(strategy: Strategy) -> None:
+    """Check that a label that is no class is a ValueError that says so, if labels are read."""
+    pool = toy_pool()
+    row = np.flatnonzero(pool.status == Status.LABELED)[0]
+    _assert_not_ranked(strategy, pool, "labels", row, pool.n_classes)
+
+
+def a_classifier_is_not_guessed(strategy: Strategy) -> None:
+    """Check that a pool with labels, but without probabilities, is not taken for a cold one."""
+    pool = toy_pool()
+    without = replace(pool, probabilities=None, uncertainty=None, predicted=None)
+    _assert_refused_or_equal(strategy, pool, without, "probabilities", "no probabilities")
 
 
 def probabilities_sum_to_one(strategy: Strategy) -> None:
@@ -220,6 +242,7 @@ CHECKS: tuple[Check, ...] = (
     nothing_is_picked_from_nothing,
     negative_budgets_are_refused,
     one_candidate_is_picked,
+    large_batches_are_filled,
     cold_pools_are_picked_from,
     duplicates_are_picked_from,
     constant_embeddings_are_picked_from,
@@ -228,6 +251,8 @@ CHECKS: tuple[Check, ...] = (
     missing_arrays_are_named,
     nan_is_never_ranked,
     broken_embeddings_are_never_ranked,
+    labels_are_classes,
+    a_classifier_is_not_guessed,
     probabilities_sum_to_one,
     order_does_not_matter,
     scores_are_numbers,
@@ -271,16 +296,23 @@ def _works_or_names(strategy: Strategy, pool: PoolView, name: str) -> None:
 
 def _assert_not_ranked(strategy: Strategy, pool: PoolView, name: str, row: Any, value: Any) -> None:
     """Put a value into a row of an array: it must be refused by the array's name, or not matter."""
-    clean = _select(strategy, pool, BATCH)
     values = getattr(pool, name).copy()
     values[row] = value
     broken: dict[str, Any] = {name: values}
+    what = f"{value} in pool.{name}"
+    _assert_refused_or_equal(strategy, pool, replace(pool, **broken), name, what)
+
+
+def _assert_refused_or_equal(
+    strategy: Strategy, pool: PoolView, broken: PoolView, name: str, what: str
+) -> None:
+    clean = _select(strategy, pool, BATCH)
     try:
-        rows = _select(strategy, replace(pool, **broken), BATCH)
+        rows = _select(strategy, broken, BATCH)
     except ValueError as error:
-        assert name in str(error), f"{value} in pool.{name}, but the error says: {error}"
+        assert name in str(error), f"{what}, but the error says: {error}"
     else:
-        assert np.array_equal(rows, clean), f"{value} in pool.{name} changed the picks"
+        assert np.array_equal(rows, clean), f"{what} changed the picks"
 
 
 def _assert_fills(strategy: Strategy, pool: PoolView, budget: int, what: str) -> None:

@@ -83,6 +83,24 @@ def cold(pool: PoolView) -> PoolView:
     )
 
 
+def repeated(pool: PoolView, times: int, *, seed: int = 0) -> PoolView:
+    """Put a pool behind itself so many times: a large one in no time, of embeddings that differ.
+
+    Neighbors are those of the first, and so are all other numbers.
+    """
+    rng = np.random.default_rng(seed)
+    rows = np.tile(np.arange(len(pool.status)), times)
+    large = shuffled(replace(pool, neighbors=None), rows)
+    noise = 0.3 * rng.normal(size=large.embeddings.shape)
+    return replace(
+        large,
+        embeddings=_unit(large.embeddings + noise),
+        tie_key=rng.integers(2**64, size=len(rows), dtype=np.uint64),
+        neighbors=pool.neighbors
+        and Neighbors(pool.neighbors.rows[rows], pool.neighbors.distances[rows]),
+    )
+
+
 def shuffled(pool: PoolView, order: Rows) -> PoolView:
     """Put row order[r] of a pool at row r, in every array."""
     moved: dict[str, Any] = {

@@ -57,8 +57,9 @@ class Balance:
 
     def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Rows:
         """Return up to `budget` candidate rows, the class furthest behind first."""
+        inputs.one_label_a_sample(pool, "balance")
         n_picks = inputs.n_picks(pool, budget)
-        classes = _classes(pool)
+        classes = inputs.predicted_classes(pool)
         rows = pool.candidate_rows()
         waiting = np.bincount(classes[rows], minlength=max(pool.n_classes, 1))
         pending = classes[pool.status == Status.PENDING]
@@ -87,18 +88,6 @@ class Balance:
                 "(pool.n_classes); give one share a class"
             )
         return np.array(self.shares, np.float64) / sum(self.shares)
-
-
-def _classes(pool: PoolView) -> NDArray[np.int32]:
-    """Return the predicted class of each row, checked."""
-    classes = inputs.predicted(pool)
-    strange = np.flatnonzero((classes < 0) | (classes >= max(pool.n_classes, 1)))
-    if strange.size:
-        raise ValueError(
-            f"pool.predicted is {classes[strange[0]]} at row {strange[0]}; there are "
-            f"{pool.n_classes} classes, counted from 0"
-        )
-    return classes
 
 
 def _turns(

@@ -59,6 +59,7 @@ class Nearness:
                 raise inputs.DoesNotFitPool(
                     f"similar: label={self.label} is no class; pool.n_classes is {pool.n_classes}"
                 )
+            inputs.labels_per_class(pool)  # refuses labels that are no class
             is_class = (
                 pool.labels == self.label
                 if pool.targets is None
@@ -74,14 +75,15 @@ class Nearness:
         inside = inputs.embeddings(pool, np.concatenate(rows))
         if not self.vectors:
             return inside
-        vectors = np.array(self.vectors, np.float32)
+        vectors = np.array(self.vectors, np.float64)
         if vectors.shape[1] != inside.shape[1]:
             raise inputs.DoesNotFitPool(
                 f"similar: vectors of {vectors.shape[1]} numbers, but pool.embeddings has "
                 f"{inside.shape[1]} columns"
             )
+        vectors /= np.abs(vectors).max(axis=1, keepdims=True)  # whatever their scale
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.concatenate([inside, vectors])
+        return np.concatenate([inside, vectors.astype(np.float32)])
 
 
 @dataclass(frozen=True)

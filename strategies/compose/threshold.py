@@ -59,7 +59,7 @@ class Threshold:
         # rounded, so that a tenth of 30 are 3
         n_kept = math.ceil(round(self.keep * len(rows), 6))
         if self.above is not None:
-            n_kept = min(n_kept, int(np.count_nonzero(scores > self.above)))
+            n_kept = min(n_kept, int(np.count_nonzero(scores > np.float64(self.above))))
         ranked = rows[best_first(scores, pool.tie_key[rows], max(n_kept, n_picks))]
         kept = only(pool, ranked[:n_kept])
         chosen = kept.rows[made(self.then).select(kept.view, min(n_picks, n_kept), rng)]

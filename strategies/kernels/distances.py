@@ -1,7 +1,8 @@
-"""Cosine distances: the only place in the house where two embeddings are multiplied pair by pair.
+"""Cosine distances of a few vectors to a pool, and lengths.
 
-Every array that must come out the same whether it was updated in place or rebuilt is made from the
-distances of this one kernel. The bits of a distance depend on the two vectors alone: not on their
+Every array of a campaign that must come out the same whether it was updated in place or rebuilt is
+made from the distances of this one kernel; whole batches multiply in `products` and `k_center`,
+whose last bits differ. The bits of a distance depend on the two vectors alone: not on their
 rows, on how many are asked for at once, or on the number of threads. A matrix product by BLAS does
 not keep that promise.
 """
@@ -79,4 +80,29 @@ def cosine_distances(
         chosen = np.empty(0, dtype=np.int64) if rows is None else rows
         with threads_for(n_rows * vectors.size):
             _cosine_distances(embeddings, chosen, vectors, out)
+    return out
+
+
+@njit(cache=True, parallel=True, nogil=True)
+def _squared_lengths(vectors: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    for row in prange(out.shape[0]):
+        out[row] = _dot(vectors[row], vectors[row])
+
+
+def squared_lengths(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Squared length of each vector; NaN or inf where one of its numbers is.
+
+    Parameters
+    ----------
+    vectors : float32 array of shape (n, n_features)
+
+    Returns
+    -------
+    float32 array of shape (n,)
+    """
+    out = np.empty(len(vectors), np.float32)
+    if len(vectors):
+        contiguous = np.ascontiguousarray(vectors, dtype=np.float32)
+        with threads_for(contiguous.size):
+            _squared_lengths(contiguous, out)
     return out

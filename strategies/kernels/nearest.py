@@ -49,23 +49,23 @@ def nearest(vectors: NDArray[np.float32], others: NDArray[np.float32], *, k: int
     n_rows = max(FEWEST_ROWS, BLOCK_ENTRIES // len(others))
     for block in blocks(vectors, pack(others), n_rows=n_rows):
         rows = slice(block.first_row, block.first_row + len(block.values))
-        similarities = block.values[:, : block.n_columns]
-        with threads_for(similarities.size):
-            _insert(similarities, block.first_column, found.positions[rows], found.distances[rows])
+        into = found.positions[rows], found.distances[rows]
+        with threads_for(block.values.size):
+            _insert(block.values, block.n_columns, block.first_column, *into)
     return found
 
 
 @njit(cache=True, parallel=True, nogil=True)
 def _insert(
     similarities: NDArray[np.float32],
+    n_others: int,
     first_position: int,
     positions: NDArray[np.int32],
     distances: NDArray[np.float32],
 ) -> None:
     """Take others into the lists of the nearest; they come by position, so a tie stays behind."""
-    n_vectors, n_others = similarities.shape
     last = positions.shape[1] - 1
-    for vector in prange(n_vectors):
+    for vector in prange(len(similarities)):
         for other in range(n_others):
             distance = max(np.float32(0.0), np.float32(1.0) - similarities[vector, other])
             if distance >= distances[vector, last]:

@@ -158,7 +158,7 @@ class Vaal:
         progress : called at every check, a hundred times at most
         should_stop : asked before every turn; True ends the training there, and the candidates are
             ranked by what was learned so far
-        checkpoint : file that the training is kept in, every half minute and at its end, and is
+        checkpoint : file that the training is kept in, every 10 seconds and at its end, and is
             taken up from where it exists: the result is then the same as without the interruption,
             bit for bit
 

@@ -182,7 +182,8 @@ class Training:
         if not np.isfinite(values).all():
             raise ValueError(
                 f"vaal: the networks are no longer finite after {self.step} turns; take a "
-                f"learning_rate below {self.settings.learning_rate}"
+                f"learning_rate below {self.settings.learning_rate}, beta below "
+                f"{self.settings.beta} or adversary below {self.settings.adversary}"
             )
 
     def _see(self, positions: Positions) -> "torch.Tensor":

@@ -171,6 +171,7 @@ def test_pending_and_skipped_samples_are_kept_away_from_and_labeled_ones_are_not
         rng = np.random.default_rng(seed)
         assert Badge().select(pool, 1, rng)[0] % 3 == 2
     status[[0, 1]] = Status.LABELED
+    pool = replace(pool, probabilities=np.full((30, 3), 1 / 3, np.float32))
     assert Badge().select(pool, 1, rng)[0] == min(
         pool.candidate_rows(), key=lambda row: pool.tie_key[row]
     )

@@ -1,6 +1,7 @@
 """Every registered strategy keeps the contract, and the suite catches those that do not."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from strategies import inputs, registry, testing
 from strategies.pool import Explanation, PoolView, Rows, Strategy
 from strategies.scores import best_first
+from strategies.settings import settings_of
 from strategies.testing import CHECKS, Check, check_strategy
 from strategies.toy_pool import toy_pool
 
@@ -113,6 +115,24 @@ class TrustsProbabilities(FirstRows):
         return _best(pool, budget, np.nan_to_num(-pool.probabilities.sum(axis=1)))
 
 
+class TrustsLabels(FirstRows):
+    def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Rows:
+        return _best(pool, budget, np.sin(pool.labels.sum() * (1 + pool.tie_key % 97)))
+
+
+class TakesSilenceForAStart(FirstRows):
+    def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Rows:
+        if pool.probabilities is None:
+            return super().select(pool, budget, rng)
+        return _best(pool, budget, pool.probabilities[:, 0])
+
+
+class StopsAtHundred(FirstRows):
+    def select(self, pool: PoolView, budget: int, rng: np.random.Generator) -> Rows:
+        rows = inputs.in_tie_order(pool, pool.candidate_rows())
+        return rows[: min(inputs.n_picks(pool, budget), 100)]
+
+
 class ScoresByPlace(FirstRows):
     def score(self, pool: PoolView, rows: Rows, rng: np.random.Generator) -> NDArray[np.float32]:
         return np.arange(len(rows), dtype=np.float32)
@@ -144,6 +164,9 @@ def _best(pool: PoolView, budget: int, scores: NDArray[np.float32]) -> Rows:
         (ShortOfDuplicates(), testing.constant_embeddings_are_picked_from),
         (TrustsEmbeddings(), testing.broken_embeddings_are_never_ranked),
         (TrustsProbabilities(), testing.probabilities_sum_to_one),
+        (TrustsLabels(), testing.labels_are_classes),
+        (TakesSilenceForAStart(), testing.a_classifier_is_not_guessed),
+        (StopsAtHundred(), testing.large_batches_are_filled),
         (ScoresByPlace(), testing.scores_are_numbers),
         (ExplainsTooMuch(), testing.explanations_are_percentiles),
     ],
@@ -154,6 +177,34 @@ def test_suite_catches_broken_promises(strategy: Strategy, check: Check) -> None
         check(strategy)
     with pytest.raises(AssertionError):
         check_strategy(strategy)
+
+
+FLOATS = [
+    (name, setting)
+    for name in registry.SHELF
+    for setting, (wanted, _) in settings_of(registry.load(name)).items()
+    if "float" in str(wanted)
+]
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e308", "1e-308", "0", "-1"])
+@pytest.mark.parametrize(("name", "setting"), FLOATS)
+def test_extreme_settings_are_refused_or_work(name: str, setting: str, value: str) -> None:
+    pool = toy_pool()
+    try:
+        strategy = registry.make(f"{name}?{setting}={value}")
+        rows = strategy.select(pool, 5, np.random.default_rng(0))
+    except ValueError as error:
+        assert setting in str(error)
+    else:
+        assert len(set(rows.tolist())) == 5
+
+
+@pytest.mark.parametrize("name", registry.SHELF)
+def test_a_budget_is_a_whole_number(name: str) -> None:
+    half: Any = 2.5
+    with pytest.raises(TypeError, match="integer"):
+        registry.make(name).select(toy_pool(), half, np.random.default_rng(0))
 
 
 def test_toy_pool_covers_every_status() -> None:

@@ -109,7 +109,7 @@ class Given:
 
 def test_settings_and_scores_that_mean_nothing_are_named() -> None:
     for beta in (0.0, -1.0, np.inf, np.nan):
-        with pytest.raises(ValueError, match=r"beta=.* is not above 0 and finite"):
+        with pytest.raises(ValueError, match=r"beta=.* is not finite and at least"):
             Power(beta=beta)
     with pytest.raises(ValueError, match="variant='best' is none of power, softmax, softrank"):
         Power(variant="best")  # type: ignore[arg-type]
