@@ -115,7 +115,7 @@ SHELF: Final[Mapping[str, Entry]] = {
         cost="at most O(n b d), in practice a tenth; O(n + b d)",
         source="Sener and Savarese 2018, arXiv:1708.00489",
         cold_start="the lowest tie_key, then the farthest",
-        batches="any; as single picks",
+        batches="any; as single picks, up to rounding",
     ),
     "k_center_robust": Entry(
         target="strategies.k_center:KCenterRobust",
@@ -123,7 +123,7 @@ SHELF: Final[Mapping[str, Entry]] = {
         cost="as k_center",
         source="Sener and Savarese 2018, section 4; outliers by density",
         cold_start="as k_center",
-        batches="any; as single picks",
+        batches="any; as single picks, up to rounding",
     ),
     "typiclust": Entry(
         target="strategies.typiclust:TypiClust",
