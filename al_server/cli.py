@@ -6,10 +6,12 @@ import click
 
 from al_server import __version__, plugins
 from al_server.commands.campaign import campaign
+from al_server.commands.compare import compare
 from al_server.commands.doctor import doctor
 from al_server.commands.embed import embed
 from al_server.commands.output import examples
 from al_server.commands.predict import predict
+from al_server.commands.preflight import preflight
 from al_server.commands.serve import serve
 from al_server.commands.strategies import strategies
 from al_server.errors import ALError
@@ -75,5 +77,5 @@ def main() -> None:
     """Label the samples that are worth most, one after another."""
 
 
-for command in (serve, campaign, predict, embed, strategies, doctor):
+for command in (serve, campaign, predict, embed, strategies, compare, preflight, doctor):
     main.add_command(command)

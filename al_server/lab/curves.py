@@ -5,12 +5,14 @@ import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from al_server.lab.measures import Quality
-from al_server.lab.replay import Trace
 
-COLUMNS = ("arm", "repeat", "n_labeled", *Quality._fields, "select_s")
+if TYPE_CHECKING:
+    from al_server.lab.replay import Trace
+
+COLUMNS = ("arm", "repeat", "n_labeled", *Quality._fields)
 _END = "end"  # of a run, in the column n_labeled: without it the run was cut off
 
 
@@ -22,7 +24,10 @@ class Run(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One point of a curve; `select_s` is the time of the query that led to it."""
+    """One point of a curve; `select_s` is the time of the query that led to it.
+
+    In a file of the linear probe it is the time that the fit took.
+    """
 
     n_labeled: int
     quality: Quality
@@ -35,21 +40,23 @@ class CurvesFile:
     Parameters
     ----------
     path : of the file; made with the first run
+    seconds : what the last column, of seconds, is called
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, seconds: str = "select_s") -> None:
         self.path = path
+        self._seconds = seconds
 
     def read(self) -> dict[Run, list[Point]]:
         """Return the finished runs."""
         return dict(self._runs()) if self.path.exists() else {}
 
-    def append(self, run: Run, trace: Trace) -> None:
+    def append(self, run: Run, trace: "Trace") -> None:
         """Add a finished run; it is on disk when this returns."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         if not self.path.exists():
-            writer.writerow(COLUMNS)
+            writer.writerow([*COLUMNS, self._seconds])
         points = zip(trace.n_labeled, trace.qualities, trace.select_s, strict=True)
         for n_labeled, quality, select_s in points:
             writer.writerow([*run, n_labeled, *map(repr, quality), repr(select_s)])

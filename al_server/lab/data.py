@@ -1,5 +1,6 @@
 """Labeled data to replay strategies on."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class LabeledData:
     classes : names, by class index; every class has a sample
     groups : int64 array of shape (n_samples,), the group that a sample must not be parted from, or
         None
+    caution : what readers of a report must know about these labels, or None
     """
 
     name: str
@@ -32,6 +34,16 @@ class LabeledData:
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     groups: NDArray[np.int64] | None = None
+    caution: str | None = None
+
+    def fingerprint(self) -> str:
+        """Return a hash of the contents: equal for equal data, whatever it is called."""
+        digest = hashlib.sha256("\0".join(self.classes).encode())
+        for array in (self.embeddings, self.labels, self.groups):
+            if array is not None:
+                digest.update(f"{array.shape}{array.dtype}".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
 
 def read_data(file: Path) -> LabeledData:

@@ -1,10 +1,13 @@
 """What is to be compared, and how."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from al_server.errors import BadInput
 
 BASELINE = "uniform"
+Classifier = Literal["knn", "propagated"]
 Metric = Literal["accuracy", "balanced_accuracy", "macro_f1"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -20,25 +23,32 @@ class Plan(BaseModel):
     holdout : share that is measured on; with `folds` each fold is the holdout of a repeat
     by_group : samples of one group stay together
     imbalance : the pool is thinned geometrically until the rarest class is so many times smaller
+    most_in_pool : of a larger pool so many are drawn
     metric : what curves show; None: accuracy, or balanced accuracy where the pool is thinned
     targets : of the metric, to count labels to
     n_shared : the first labels are drawn at random, the same ones for all arms
+    classifier : the campaign's, the same one in all arms
+    probe : judge by a linear model too, fitted anew at `n_checkpoints` places of the curve
     seed : of everything that is drawn
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     strategies: tuple[str, ...] = ("default",)
-    repeats: int = Field(default=30, ge=2, le=1000)
+    repeats: int = Field(default=30, ge=2, le=100_000)
     budget: int = Field(default=300, ge=2)
     batch: int = Field(default=1, ge=1)
     holdout: Share = 0.2
     folds: int | None = Field(default=None, ge=2)
     by_group: bool = False
     imbalance: float | None = Field(default=None, gt=1)
+    most_in_pool: int | None = Field(default=None, ge=10)
     metric: Metric | None = None
     targets: tuple[Share, ...] = (0.8, 0.9)
     n_shared: int = Field(default=0, ge=0)
+    classifier: Classifier = "knn"
+    probe: bool = True
+    n_checkpoints: int = Field(default=10, ge=2, le=1000)
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
@@ -49,6 +59,8 @@ class Plan(BaseModel):
             raise ValueError(f"{self.folds} folds make {self.folds} repeats, not {self.repeats}")
         if self.n_shared >= self.budget:
             raise ValueError(f"n_shared={self.n_shared} leaves nothing of budget={self.budget}")
+        if self.batch > self.budget - self.n_shared:
+            raise ValueError(f"batch={self.batch} is more than there are labels to choose")
         return self
 
     @property
@@ -62,3 +74,19 @@ class Plan(BaseModel):
         if self.metric is not None:
             return self.metric
         return "accuracy" if self.imbalance is None else "balanced_accuracy"
+
+
+def make_plan(**settings: Any) -> Plan:
+    """Make a plan of settings that people gave.
+
+    Raises
+    ------
+    BadInput
+        If one does not fit; it names it.
+    """
+    try:
+        return Plan(**settings)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the plan"
+        raise BadInput(f"{where}: {first['msg']}", "see `al-server compare --help`") from error

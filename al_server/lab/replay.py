@@ -14,10 +14,12 @@ from al_server.campaign.opening import SMOOTHING
 from al_server.campaign.pool_state import PoolState
 from al_server.lab.data import LabeledData
 from al_server.lab.measures import Quality, quality
+from al_server.lab.plan import Classifier
 from al_server.lab.splits import Rows, Split
+from strategies.mass import reads_uncertainty_mass
 from strategies.pool import Status, Strategy
 
-K = 5
+K = 10  # as campaigns have it where nothing is said
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,13 @@ def make_track(data: LabeledData, split: Split, *, seed: int, repeat: int) -> Tr
 
 
 def replay(
-    track: Track, strategy: Strategy, *, budget: int, batch: int = 1, n_shared: int = 0
+    track: Track,
+    strategy: Strategy,
+    *,
+    budget: int,
+    batch: int = 1,
+    n_shared: int = 0,
+    classifier: Classifier = "knn",
 ) -> Trace:
     """Label up to `budget` samples, `batch` at a time.
 
@@ -78,7 +86,7 @@ def replay(
     n_shared : the first so many labels are drawn at random, the same ones for all arms; 0: every
         strategy begins by itself
     """
-    pool = _pool(track)
+    pool = _pool(track, classifier, keeps_mass=reads_uncertainty_mass(strategy))
     assert pool.holdout is not None
     truth = track.data.labels[track.split.pool]
     drawn = np.random.default_rng([track.seed, track.repeat, 1]).permutation(len(truth))
@@ -93,6 +101,8 @@ def replay(
         began = time.perf_counter()
         picked = strategy.select(pool.view(), min(batch, budget - len(rows)), rng)
         select_s.append(time.perf_counter() - began)
+        if len(picked) == 0:
+            raise ValueError(f"{strategy} picks nothing of {len(truth) - len(rows)} candidates")
         for row in picked.tolist():
             pool.set_sample(row, Status.LABELED, int(truth[row]), pool.book.n_classes)
             rows.append(row)
@@ -105,7 +115,7 @@ def replay(
     )
 
 
-def _pool(track: Track) -> PoolState:
+def _pool(track: Track, classifier: Classifier, *, keeps_mass: bool) -> PoolState:
     data, split = track.data, track.split
     return PoolState(
         data.embeddings[split.pool],
@@ -115,6 +125,8 @@ def _pool(track: Track) -> PoolState:
         multi=False,
         votes=VoteSettings(K, vote_width(track.neighbors), SMOOTHING),
         holdout=HoldoutData(data.embeddings[split.holdout], data.labels[split.holdout]),
+        classifier=classifier,
+        keeps_mass=keeps_mass,
     )
 
 

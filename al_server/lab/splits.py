@@ -7,11 +7,13 @@ from numpy.typing import NDArray
 
 from al_server.errors import BadInput
 from al_server.lab.data import LabeledData
+from al_server.lab.plan import Plan
 
 Rows = NDArray[np.int64]
 LEAK_DISTANCE = 0.01  # cosine; nearer than this a holdout sample is a copy of one in the pool
 LEAK_SHARE = 0.05  # of the holdout; below this copies change no conclusion
 _DRAWS_A_REPEAT = 20
+THINNING_STREAM = 3  # `replay` draws from those before it
 
 
 class Split(NamedTuple):
@@ -19,6 +21,46 @@ class Split(NamedTuple):
 
     pool: Rows
     holdout: Rows
+
+
+def splits_of(plan: Plan, data: LabeledData) -> list[Split]:
+    """Split as the plan says, one split a repeat.
+
+    Raises
+    ------
+    BadInput
+        If the data cannot be split so.
+    """
+    if plan.folds is not None:
+        found = folds(data, n_folds=plan.folds, seed=plan.seed, by_group=plan.by_group)
+    else:
+        found = repeated_holdout(
+            data,
+            share=plan.holdout,
+            n_repeats=plan.repeats,
+            seed=plan.seed,
+            by_group=plan.by_group,
+        )
+    return [
+        split._replace(
+            pool=_drawn(
+                split.pool,
+                data.labels,
+                plan,
+                np.random.default_rng([plan.seed, repeat, THINNING_STREAM]),
+            )
+        )
+        for repeat, split in enumerate(found)
+    ]
+
+
+def _drawn(pool: Rows, labels: NDArray[np.int64], plan: Plan, rng: np.random.Generator) -> Rows:
+    """Return what a plan leaves of a pool."""
+    if plan.imbalance is not None:
+        pool = thinned(pool, labels, plan.imbalance, rng)
+    if plan.most_in_pool is not None and len(pool) > plan.most_in_pool:
+        pool = np.sort(rng.choice(pool, plan.most_in_pool, replace=False))
+    return pool
 
 
 def repeated_holdout(

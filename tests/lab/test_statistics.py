@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from scipy.stats import wilcoxon
 
-from al_server.lab.statistics import area, difference, labels_to, p_values, repeats_for
+from al_server.lab.statistics import (
+    area,
+    difference,
+    fewest_repeats,
+    labels_to,
+    p_values,
+    repeats_for,
+    share_of_gain,
+    thirds,
+    win_share,
+)
 
 STEPS = np.arange(1, 101)
 
@@ -78,3 +88,42 @@ def test_twice_the_noise_wants_four_times_the_repeats() -> None:
     once, twice = repeats_for(noise, 0.5), repeats_for(2 * noise, 0.5)
     assert twice == pytest.approx(4 * once, abs=4)
     assert repeats_for(noise, 0.0) == 0
+
+
+def test_thirds_are_the_areas_of_their_own_labels() -> None:
+    n_labeled = np.arange(1, 11)
+    stairs = np.repeat([[0.2, 0.5, 0.8]], [4, 3, 3], axis=1)
+    found = thirds(np.vstack([stairs, stairs]), n_labeled)
+    # from 1 to 4, from 4 to 7, from 7 to 10
+    assert found["low"] == pytest.approx([0.2, 0.2])
+    assert found["mid"] == pytest.approx([(0.35 + 0.5 + 0.5) / 3] * 2)
+    assert found["high"] == pytest.approx([(0.65 + 0.8 + 0.8) / 3] * 2)
+    assert thirds(np.array([[0.3]]), np.array([10]))["mid"] == pytest.approx([0.3])
+
+
+@pytest.mark.parametrize("n_strategies", [1, 2, 3, 5, 30])
+def test_fewer_repeats_than_the_fewest_can_never_be_significant(n_strategies: int) -> None:
+    n = fewest_repeats(n_strategies)
+
+    def best_p(n_repeats: int) -> float:
+        clear = 1 + 0.01 * np.arange(n_repeats)
+        return min(p_values([clear] * n_strategies))
+
+    assert best_p(n) < 0.05 <= best_p(n - 1)
+
+
+def test_an_interval_is_open_where_resamples_never_arrive() -> None:
+    flat = np.full((15, 100), 0.3)
+    some = np.concatenate([_curves(20, n_repeats=15), flat])
+    found = labels_to(0.6, some, _curves(20), STEPS, seed=0)
+    assert found.labels is not None
+    assert found.ratio.low > 1 and np.isnan(found.ratio.high)
+
+
+def test_the_share_of_a_gain_lies_between_its_ends() -> None:
+    line = np.linspace(0.2, 0.7, 50)
+    assert share_of_gain(np.vstack([line, line]), 0.9) == pytest.approx(0.65)
+
+
+def test_a_tie_is_half_a_win() -> None:
+    assert win_share(np.array([3, 1, 2, 2]), np.array([1, 3, 2, 1])) == 0.625

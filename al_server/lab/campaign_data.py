@@ -1,0 +1,78 @@
+"""What a campaign has labeled so far, as data to replay strategies on."""
+
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from al_server.errors import BadInput, UnknownCampaign
+from al_server.lab.data import LabeledData, from_listing
+from al_server.sources.listing import KnownLabel, Listing
+
+DATABASE = "al.db"
+CAUTION = (
+    "These are the labels of a campaign, most of them asked for by its strategy: pool and holdout "
+    "are both of the kind that it asks for, and what holds here may not hold for the whole pool."
+)
+
+
+def read_campaign(folder: Path, name: str) -> LabeledData:
+    """Read the labeled samples of a campaign, from the data folder of its server.
+
+    The server may be running: labels that came before this call are taken.
+
+    Raises
+    ------
+    UnknownCampaign
+        If the folder holds no campaign of that name.
+    BadInput, BadSource
+        If it has no single labels, or too few.
+    """
+    from al_server.campaign.ledger import Ledger
+    from al_server.campaign.pool_files import PoolFiles
+    from al_server.store.catalog import Catalog
+    from al_server.store.database import open_database, sqlite_url
+    from al_server.store.event_log import EventLog
+
+    if not (folder / DATABASE).is_file():
+        raise UnknownCampaign(
+            f"{folder} is no data folder of a server: there is no {DATABASE} in it",
+            "name the folder with --data, or an .npz file",
+        )
+    engine = open_database(sqlite_url(folder / DATABASE))
+    try:
+        catalog = Catalog(engine)
+        stored = {one.name: one for one in catalog.all()}
+        if name not in stored:
+            near = get_close_matches(name, stored, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            known = ", ".join(map(repr, stored)) or "none yet"
+            raise UnknownCampaign(f"{folder} holds no campaign {name!r}", f"{hint}known: {known}")
+        campaign = stored[name]
+        if campaign.prepared is None:
+            raise BadInput(f"campaign {name!r} is not prepared yet", "wait until it is ready")
+        if campaign.spec.task == "multi":
+            raise BadInput(
+                f"campaign {name!r} gives a sample several labels",
+                "comparisons need one label a sample",
+            )
+        ledger = Ledger(overlap=campaign.spec.overlap)
+        for event in EventLog(engine, campaign.id).read():
+            ledger.apply(event)
+        sample_ids = catalog.sample_ids(campaign.id)
+    finally:
+        engine.dispose()
+    files = PoolFiles(folder / "campaigns" / str(campaign.id))
+    vectors = files.embeddings(len(sample_ids), campaign.prepared.n_features)
+    rows = sorted({*ledger.known_rows(), *ledger.answered_rows()})
+    labels: list[KnownLabel] = []
+    for row in rows:
+        label = ledger.standing(row).label
+        labels.append(ledger.classes[label] if isinstance(label, int) else None)
+    listing = Listing(
+        "vector",
+        [sample_ids[row] for row in rows],
+        vectors=vectors[rows],  # a copy: the pool itself is read-only
+        labels=labels,
+        classes=list(ledger.classes),
+    )
+    return replace(from_listing(name, listing), caution=CAUTION)

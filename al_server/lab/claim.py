@@ -1,0 +1,58 @@
+"""A folder belongs to one comparison: runs of two must never be mixed."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from al_server import __version__, plugins
+from al_server.errors import BadInput
+from al_server.lab.data import LabeledData
+from al_server.lab.plan import Plan
+
+if TYPE_CHECKING:
+    from strategies.pool import Strategy
+
+PLAN_FILE = "plan.json"
+
+
+def claim(folder: Path, plan: Plan, data: LabeledData, own: "Mapping[str, Strategy]") -> None:
+    """Mark a folder as that of this comparison.
+
+    Raises
+    ------
+    BadInput
+        If it is another's: its runs must not be mixed with ours.
+    """
+    ours: dict[str, Any] = {
+        "plan": plan.model_dump(mode="json"),
+        "data": data.fingerprint(),
+        "own": {name: type(strategy).__name__ for name, strategy in own.items()},
+        "default": plugins.DEFAULT_STRATEGY,
+        "version": __version__,
+    }
+    file = folder / PLAN_FILE
+    if not file.exists():
+        file.write_text(json.dumps(ours, indent=2), "utf-8")
+        return
+    try:
+        theirs = json.loads(file.read_text("utf-8"))
+    except ValueError:
+        theirs = None
+    if theirs == ours:
+        return
+    other = _differences(theirs, ours) if isinstance(theirs, dict) else "its plan cannot be read"
+    raise BadInput(
+        f"{folder} holds another comparison: {other}",
+        "name another folder with --out, or delete this one to start anew",
+    )
+
+
+def _differences(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
+    """Say in which settings of the plan, or in what else, two comparisons differ."""
+    found = [key for key in ("data", "own", "default", "version") if theirs.get(key) != ours[key]]
+    plan = theirs.get("plan", {})
+    found += [
+        f"{key} was {plan.get(key)!r}" for key in ours["plan"] if plan.get(key) != ours["plan"][key]
+    ]
+    return ", ".join(found)
