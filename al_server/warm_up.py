@@ -10,8 +10,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from al_server import plugins
+
+if TYPE_CHECKING:
+    from al_server.campaign.pool_state import ClassifierName
 
 _lock = threading.Lock()
 _done: set[str] = set()
@@ -31,8 +35,9 @@ def warm_up(strategy: str = plugins.DEFAULT_STRATEGY) -> float:
     with _lock:
         started = time.perf_counter()
         if _LOOP not in _done:
+            _use_the_loop(multi=False, classifier="propagated")
             for multi in (False, True):
-                _use_the_loop(multi=multi)
+                _use_the_loop(multi=multi, classifier="knn")
             _done.add(_LOOP)
         if strategy not in _done:
             _use_strategy(strategy)
@@ -40,10 +45,11 @@ def warm_up(strategy: str = plugins.DEFAULT_STRATEGY) -> float:
         return time.perf_counter() - started
 
 
-def _use_the_loop(*, multi: bool) -> None:
+def _use_the_loop(*, multi: bool, classifier: "ClassifierName") -> None:
     import numpy as np
 
     from al_server.campaign.classifier import VoteSettings
+    from al_server.campaign.holdout import HoldoutData
     from al_server.campaign.neighbors import pool_neighbors
     from al_server.campaign.pool_state import PoolState
     from strategies.in_class import InClass
@@ -55,13 +61,25 @@ def _use_the_loop(*, multi: bool) -> None:
     keys = np.arange(40, dtype=np.uint64)
     neighbors = pool_neighbors(embeddings, keys)
     settings = VoteSettings(k=2, width=1.0, smoothing=0.1)
-    pool = PoolState(embeddings, keys, neighbors, n_classes=2, multi=multi, votes=settings)
+    pool = PoolState(
+        embeddings,
+        keys,
+        neighbors,
+        n_classes=2,
+        multi=multi,
+        votes=settings,
+        holdout=HoldoutData(embeddings[:3], np.zeros((3, 2) if multi else 3, np.int64)),
+        classifier=classifier,
+        keeps_mass=True,
+    )
     for row in range(10):
         pool.set_sample(row, Status.LABELED, (row % 2,) if multi else row % 2, 2)
         picked = InClass().select(pool.view(), 2, rng)
         InClass().explain(pool.view(), picked)
     for row in range(10):
         pool.set_sample(row, Status.UNLABELED, None, 0)
+    pool.votes.neighbors_of(0)
+    pool.votes.predict(embeddings[:2], pool.index)
 
 
 def _use_strategy(text: str) -> None:

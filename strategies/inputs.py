@@ -171,6 +171,16 @@ def density(pool: PoolView, strategy: str) -> Column:
     return _column(pool, "density", pool.density, np.float32)
 
 
+def uncertainty_mass(pool: PoolView, strategy: str) -> Column:
+    """Return the uncertainty mass of each row; `strategy` is the name that an error should say."""
+    if pool.uncertainty_mass is None:
+        raise ValueError(
+            f"{strategy} needs pool.uncertainty_mass, the uncertainty of each row and of its "
+            "neighbors; before the first label the density will do"
+        )
+    return _column(pool, "uncertainty_mass", pool.uncertainty_mass, np.float32)
+
+
 def cover_distance(pool: PoolView, strategy: str) -> Column:
     """Return the cover distance of each row; `strategy` is the name that an error should say."""
     if pool.cover_distance is None:

@@ -28,17 +28,20 @@ class Factors:
 
     Attributes
     ----------
-    uncertainty, density, cover_distance : float32 arrays of shape (n_samples,)
+    uncertainty, density, cover_distance : float32 arrays of shape (n_samples,); density None is no
+        factor
     groups : int32 array of shape (n_samples,), the group that a row's density is ranked in; of
         shape (0,) where there is one group
     divisors : float64 array of shape (n_groups,), positive
+    uncertainty_from : the array of the pool that `uncertainty` is, for messages
     """
 
     uncertainty: NDArray[np.float32]
-    density: NDArray[np.float32]
+    density: NDArray[np.float32] | None
     cover_distance: NDArray[np.float32]
     groups: NDArray[np.int32]
     divisors: NDArray[np.float64]
+    uncertainty_from: str = "uncertainty"
 
 
 def select(pool: PoolView, factors: Factors, budget: int, *, n_exact: int = N_EXACT) -> Rows:
@@ -87,20 +90,24 @@ def _log_static(factors: Factors, rows: Rows) -> NDArray[np.float64]:
 
     Ranks are taken among `rows`.
     """
-    density = factors.density[rows]
-    divisors: NDArray[np.float64]
-    if not len(factors.groups):
-        shares = ecdf(density)
-        divisors = np.full(len(rows), factors.divisors[0])
-    else:
-        groups = factors.groups[rows]
-        divisors = factors.divisors[groups]
-        shares = np.empty(len(rows))
-        order = np.argsort(groups, kind="stable")
-        for members in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
-            shares[members] = ecdf(density[members])
-    logs: NDArray[np.float64] = np.log(ecdf(factors.uncertainty[rows]) * shares / divisors)
+    divisors = factors.divisors[factors.groups[rows] if len(factors.groups) else 0]
+    shares = ecdf(factors.uncertainty[rows]) * _density_shares(factors, rows)
+    logs: NDArray[np.float64] = np.log(shares / divisors)
     return logs
+
+
+def _density_shares(factors: Factors, rows: Rows) -> NDArray[np.float64]:
+    if factors.density is None:
+        return np.ones(len(rows))
+    density = factors.density[rows]
+    if not len(factors.groups):
+        return ecdf(density)
+    groups = factors.groups[rows]
+    shares = np.empty(len(rows))
+    order = np.argsort(groups, kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
+        shares[members] = ecdf(density[members])
+    return shares
 
 
 def shares_and_scores(
@@ -127,7 +134,7 @@ def explain(pool: PoolView, factors: Factors, rows: Rows) -> list[Explanation]:
             float(score),
             {
                 "uncertainty": float(share[kernel.UNCERTAINTY]),
-                "density": float(share[kernel.DENSITY]),
+                **({} if factors.density is None else {"density": float(share[kernel.DENSITY])}),
                 "diversity": float(share[kernel.COVER]),
             },
         )
@@ -140,9 +147,13 @@ def _columns(pool: PoolView, factors: Factors) -> kernel.Columns:
         status=np.ascontiguousarray(pool.status, dtype=np.int8),
         uncertainty=factors.uncertainty.view(np.int32),
         cover=factors.cover_distance.view(np.int32),
-        density=factors.density.view(np.int32),
+        # without density something has to stand there
+        density=(factors.uncertainty if factors.density is None else factors.density).view(
+            np.int32
+        ),
         groups=factors.groups,
         divisors=factors.divisors,
+        ranks_density=factors.density is not None,
     )
 
 
@@ -156,7 +167,9 @@ def _cover(pool: PoolView, factors: Factors, pick: np.int64) -> None:
 def _trouble(pool: PoolView, factors: Factors) -> Exception:
     """Find out what the kernel stumbled over."""
     rows = pool.candidate_rows()
-    for name in ("uncertainty", "density", "cover_distance"):
-        inputs.refuse_nan(name, getattr(factors, name), rows)
+    inputs.refuse_nan(factors.uncertainty_from, factors.uncertainty, rows)
+    if factors.density is not None:
+        inputs.refuse_nan("density", factors.density, rows)
+    inputs.refuse_nan("cover_distance", factors.cover_distance, rows)
     inputs.refuse_no_class("predicted", factors.groups[rows], rows, len(factors.divisors))
     return AssertionError("the kernel refused numbers that are in order")

@@ -45,6 +45,14 @@ SHELF: Final[Mapping[str, Entry]] = {
         cold_start="the densest sample, then dense ones far apart",
         batches="any; to 256 as single picks, beyond in rounds",
     ),
+    "mass": Entry(
+        target="strategies.mass:Mass",
+        looks_at="uncertainty mass, cover distance, labels per class",
+        cost="as in_class; the mass O(links) a label, kept by the campaign",
+        source="this project",
+        cold_start="the densest sample, then dense ones far apart",
+        batches="any; the mass as at its start",
+    ),
     "uniform": Entry(
         target="strategies.uniform:Uniform",
         looks_at="nothing",

@@ -37,15 +37,18 @@ def uncertainty(row: Sequence[float], measure: str) -> float:
 
 def product_scores(
     uncertainty: NDArray[Any],
-    density: NDArray[Any],
+    density: NDArray[Any] | None,
     cover_distance: NDArray[Any],
     groups: NDArray[Any],
     divisors: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """R(uncertainty) R(density in its group) R(cover distance) / divisor, by scipy's ranks."""
+    """R(uncertainty) R(density in its group) R(cover distance) / divisor, by scipy's ranks.
+
+    Without density its factor is 1.
+    """
     n = len(uncertainty)
-    in_group = np.empty(n)
-    for group in np.unique(groups):
+    in_group = np.ones(n)
+    for group in np.unique(groups) if density is not None else ():
         members = groups == group
         in_group[members] = rankdata(density[members]) / members.sum()
     scores: NDArray[np.float64] = (

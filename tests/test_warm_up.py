@@ -14,13 +14,18 @@ from strategies.toy_pool import cold, repeated, toy_pool
 def test_what_is_warm_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[str] = []
     monkeypatch.setattr(warm_up, "_done", set())
-    monkeypatch.setattr(warm_up, "_use_the_loop", lambda multi: used.append(f"loop {multi}"))
+    monkeypatch.setattr(
+        warm_up,
+        "_use_the_loop",
+        lambda multi, classifier: used.append(f"loop {multi} {classifier}"),
+    )
     monkeypatch.setattr(warm_up, "_use_strategy", used.append)
     warm_up.warm_up("product?margin=2")
-    assert used == ["loop False", "loop True", "product?margin=2"]
+    loops = ["loop False propagated", "loop False knn", "loop True knn"]
+    assert used == [*loops, "product?margin=2"]
     warm_up.warm_up("product?margin=2")
     warm_up.warm_up("margin")
-    assert used[3:] == ["margin"]
+    assert used[4:] == ["margin"]
 
 
 @pytest.mark.parametrize("text", ["product?margin=2&k_center=1", "no_such", "similar?label=9"])

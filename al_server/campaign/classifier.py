@@ -1,13 +1,14 @@
-"""The soft-vote nearest-neighbour classifier, kept up to date label by label."""
+"""What a classifier of the loop does, and the soft-vote nearest-neighbour one."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from al_server.campaign import kernels
 from al_server.campaign.nearest import NearestLists
+from embeddings.index import KnnIndex
 from strategies.kernels.threads import threads_for
 from strategies.pool import Neighbors
 
@@ -67,6 +68,83 @@ class Beliefs(NamedTuple):
         )
 
 
+class Voters(NamedTuple):
+    """The labeled samples that a prediction comes from, those that count most first.
+
+    Attributes
+    ----------
+    rows : integer array of shape (n,)
+    distances : float32 array of shape (n,), cosine distance
+    """
+
+    rows: NDArray[np.integer]
+    distances: NDArray[np.float32]
+
+
+class Predictions(NamedTuple):
+    """What is believed of some samples, and who says so, for each."""
+
+    beliefs: Beliefs
+    voters: list[Voters]
+
+
+class Answers(Protocol):
+    """Class probabilities of some rows, kept true while labels come and go in the book."""
+
+    embeddings: NDArray[np.float32]
+    wants_distances: bool
+    """Whether `learn` looks at its column."""
+
+    @property
+    def beliefs(self) -> Beliefs:
+        """What is believed of each row now."""
+        ...
+
+    def learn(self, row: int, column: NDArray[np.float32]) -> None:
+        """Take in the label that `row` has just been given in the book; `column`: its distances."""
+        ...
+
+    def forget(self, row: int) -> None:
+        """Give up a label that has just been taken out of the book."""
+        ...
+
+    def relearn(self, row: int) -> None:
+        """Take in that the label of `row` has become another one."""
+        ...
+
+    def rebuild(self, positions: NDArray[np.int64]) -> None:
+        """Compute the rows at `positions` from the book alone."""
+        ...
+
+    def set_pool(self, pool: NDArray[np.float32]) -> None:
+        """Follow the pool's embeddings to where they have moved."""
+        ...
+
+    def add_classes(self) -> None:
+        """Take in that classes were appended to the book."""
+        ...
+
+    def neighbors_of(self, position: int) -> Voters:
+        """Return the labeled samples that decide on a row."""
+        ...
+
+
+NOTHING: NDArray[np.float32] = np.empty(0, np.float32)
+"""Goes for a column that nobody wants."""
+
+
+class Classifier(Answers, Protocol):
+    """One that answers for the pool itself."""
+
+    def grow(self, embeddings: NDArray[np.float32]) -> None:
+        """Let rows be appended: `embeddings` holds the old ones and the new."""
+        ...
+
+    def predict(self, vectors: NDArray[np.float32], index: KnnIndex) -> Predictions:
+        """Tell of unit vectors from outside; `index` holds the labeled samples."""
+        ...
+
+
 class KnnVotes:
     """Class probabilities of some rows by the labeled samples nearest to them.
 
@@ -81,6 +159,8 @@ class KnnVotes:
     book : the labels of the pool
     pool : float32 array of shape (n_samples, n_features), embeddings of the pool
     """
+
+    wants_distances = True
 
     def __init__(
         self,
@@ -139,22 +219,23 @@ class KnnVotes:
         self.beliefs = Beliefs.blank(len(self.embeddings), self._book.n_classes)
         self._vote(np.arange(len(self.embeddings)))
 
-    def neighbors_of(self, position: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return rows and distances of the labeled samples that vote on a row, nearest first."""
+    def neighbors_of(self, position: int) -> Voters:
+        """Return the labeled samples that vote on a row, nearest first."""
         n_voting = min(int(self._nearest.count[position]), self.settings.k)
-        return (
+        return Voters(
             self._nearest.rows[position, :n_voting],
             self._nearest.distances[position, :n_voting],
         )
 
-    def predict(self, neighbors: Neighbors) -> Beliefs:
-        """Vote on samples from outside, given their nearest labeled samples (at most k of them)."""
-        n_samples, n_found = neighbors.rows.shape
-        beliefs = Beliefs.blank(n_samples, self._book.n_classes)
-        count = np.full(n_samples, n_found, dtype=np.int16)
-        lists = (neighbors.rows.astype(np.int32), neighbors.distances, count)
-        _vote(np.arange(n_samples), lists, self._book, self.settings, beliefs)
-        return beliefs
+    def predict(self, vectors: NDArray[np.float32], index: KnnIndex) -> Predictions:
+        """Vote on unit vectors from outside by the labeled samples of an index."""
+        k = min(self.settings.k, len(index))
+        found = index.search(vectors, k=k) if k else _nobody(len(vectors))
+        beliefs = Beliefs.blank(len(vectors), self._book.n_classes)
+        count = np.full(len(vectors), k, dtype=np.int16)
+        lists = (found.rows.astype(np.int32), found.distances, count)
+        _vote(np.arange(len(vectors)), lists, self._book, self.settings, beliefs)
+        return Predictions(beliefs, [Voters(*one) for one in zip(*found, strict=True)])
 
     def _fill(self, positions: NDArray[np.int64], labeled: NDArray[np.int64]) -> None:
         self._nearest.fill(positions, self.embeddings, labeled, self._pool, self._book.keys)
@@ -163,6 +244,10 @@ class KnnVotes:
         nearest = self._nearest
         lists = (nearest.rows, nearest.distances, nearest.count)
         _vote(positions, lists, self._book, self.settings, self.beliefs)
+
+
+def _nobody(n_samples: int) -> Neighbors:
+    return Neighbors(np.empty((n_samples, 0), np.int32), np.empty((n_samples, 0), np.float32))
 
 
 def _vote(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from al_server.campaign.classifier import KnnVotes, LabelBook, VoteSettings
+from al_server.campaign.classifier import NOTHING, Answers
 from al_server.models import CurvePoint
 from strategies.kernels.distances import cosine_distances
 
@@ -29,22 +29,23 @@ class Holdout:
     """The accuracy curve: one point for every number of labeled samples.
 
     In multi-label campaigns a point is the share of right yes/no answers over all classes.
+
+    Parameters
+    ----------
+    votes : what is believed of the samples
+    truth : as in `HoldoutData`
     """
 
-    def __init__(
-        self,
-        data: HoldoutData,
-        book: LabelBook,
-        pool: NDArray[np.float32],
-        settings: VoteSettings,
-    ) -> None:
-        self.votes = KnnVotes(data.embeddings, book, pool, settings)
+    def __init__(self, votes: Answers, truth: NDArray[np.int64] | NDArray[np.int8]) -> None:
+        self.votes = votes
         self.curve: list[CurvePoint] = []
-        self._truth = data.truth
+        self._truth = truth
 
     def learn(self, row: int, vector: NDArray[np.float32], *, n_labeled: int) -> None:
         """Take in the label of one more sample, whose embedding is `vector`."""
-        column = cosine_distances(self.votes.embeddings, vector[None])[0]
+        column = NOTHING
+        if self.votes.wants_distances:
+            column = cosine_distances(self.votes.embeddings, vector[None])[0]
         self.votes.learn(row, column)
         self.measure(n_labeled)
 

@@ -2,22 +2,33 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from al_server.campaign import kernels
-from al_server.campaign.classifier import Beliefs, KnnVotes, LabelBook, VoteSettings
+from al_server.campaign.classifier import (
+    NOTHING,
+    Answers,
+    Beliefs,
+    Classifier,
+    KnnVotes,
+    LabelBook,
+    VoteSettings,
+)
+from al_server.campaign.graph import Graph, make_graph, mass_of
 from al_server.campaign.holdout import Holdout, HoldoutData
 from al_server.campaign.nearest import NearestLists
 from al_server.campaign.neighbors import density_of, extend_neighbors
 from al_server.campaign.own_predictions import OwnPredictions
+from al_server.campaign.propagated import Onlookers, Propagated
 from embeddings.index import HnswIndex
 from strategies.kernels.distances import cosine_distances
 from strategies.kernels.threads import threads_for
 from strategies.pool import Neighbors, PoolView, Status
 
+ClassifierName = Literal["knn", "propagated"]
 _KEPT_COLUMNS_BYTES = 64 * 2**20
 _BLOCK = 4096
 _T = TypeVar("_T", bound=np.generic)
@@ -41,6 +52,8 @@ class PoolState:
     multi : bool, several classes per sample
     votes : settings of the classifier
     holdout : labeled samples to measure on, or None
+    classifier : which one; the votes' width is that of the links of the propagated one
+    keeps_mass : whether views hold the uncertainty mass
     """
 
     def __init__(
@@ -53,6 +66,8 @@ class PoolState:
         multi: bool,
         votes: VoteSettings,
         holdout: HoldoutData | None = None,
+        classifier: ClassifierName = "knn",
+        keeps_mass: bool = False,
     ) -> None:
         n_samples = len(embeddings)
         self.embeddings = embeddings
@@ -65,13 +80,28 @@ class PoolState:
         self._density = density_of(neighbors)
         self.cover_distance: NDArray[np.float32] = np.full(n_samples, np.inf, dtype=np.float32)
         self._cover_row: NDArray[np.int32] = np.full(n_samples, -1, dtype=np.int32)
-        self.votes = KnnVotes(embeddings, self.book, embeddings, votes)
-        self.holdout = None if holdout is None else Holdout(holdout, self.book, embeddings, votes)
+        self.votes = self._make_classifier(classifier, votes)
+        self.holdout = None
+        if holdout is not None:
+            self.holdout = Holdout(self._answers_for(holdout.embeddings, votes), holdout.truth)
+        self.width = votes.width
+        self._keeps_mass = keeps_mass
+        self._graph: Graph | None = None
         # answers for vectors from outside the pool come through this index
         self.index = HnswIndex(embeddings.shape[1])
         # a leased sample's distances are wanted again when its label comes
         self._columns: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
         self._own: OwnPredictions | None = None
+
+    def _make_classifier(self, name: ClassifierName, settings: VoteSettings) -> Classifier:
+        if name == "propagated":
+            return Propagated(self.embeddings, self.book, self.neighbors, width=settings.width)
+        return KnnVotes(self.embeddings, self.book, self.embeddings, settings)
+
+    def _answers_for(self, vectors: NDArray[np.float32], settings: VoteSettings) -> Answers:
+        if isinstance(self.votes, Propagated):
+            return Onlookers(vectors, self.votes)
+        return KnnVotes(vectors, self.book, self.embeddings, settings)
 
     # -- what people do ------------------------------------------------------------------------
 
@@ -104,19 +134,26 @@ class PoolState:
         samples : what people did, in the order in which they did it, for the curve
         known : what came with the source; one point of the curve for all of it
         """
+        everyone = np.arange(len(self.status))
         labeled = [sample[0] for sample in known if self._write_sample(*sample)]
+        # the answers for a holdout may come through the pool's own
+        teaches = self.holdout is not None and isinstance(self.votes, Propagated)
         if self.holdout is not None and labeled:
+            if teaches:
+                self.votes.rebuild(everyone)
             self.holdout.votes.rebuild(np.arange(len(self.holdout.votes.embeddings)))
             self.holdout.measure(len(labeled))
         for row, status, label, n_classes in samples:
             if self._write_sample(row, status, label, n_classes):
                 labeled.append(row)
+                if teaches:
+                    self.votes.learn(row, NOTHING)
                 if self.holdout is not None:
                     self.holdout.learn(row, self.embeddings[row], n_labeled=len(labeled))
         self.n_labeled = len(labeled)
-        everyone = np.arange(len(self.status))
         self._cover_anew(everyone)
-        self.votes.rebuild(everyone)
+        if not teaches:
+            self.votes.rebuild(everyone)
         self.index.add(np.array(labeled, dtype=np.int64), self.embeddings[labeled])
 
     def _write_sample(self, row: int, status: Status, label: Label | None, n_classes: int) -> bool:
@@ -140,7 +177,7 @@ class PoolState:
 
     def _learn(self, row: int) -> None:
         self.n_labeled += 1
-        self.votes.learn(row, self._column(row))
+        self.votes.learn(row, self._column(row) if self.votes.wants_distances else NOTHING)
         self._columns.pop(row, None)
         self.index.add(np.array([row]), self.embeddings[row : row + 1])
         if self.holdout is not None:
@@ -232,6 +269,7 @@ class PoolState:
         self._cover_anew(new_rows)
         self.votes.set_pool(embeddings)
         self.votes.grow(embeddings)
+        self._graph = None
         if self.holdout is not None:
             self.holdout.votes.set_pool(embeddings)
         if self._own is not None:
@@ -310,8 +348,19 @@ class PoolState:
             density=self._density,
             cover_distance=self.cover_distance,
             neighbors=Neighbors(self.neighbors.rows, self.neighbors.distances),
+            uncertainty_mass=self._mass(beliefs.uncertainty) if self._keeps_mass else None,
             targets=self.book.targets,
         )
+
+    def _mass(self, uncertainty: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the uncertainty that a label would resolve; before the first one, the density."""
+        if isinstance(self.votes, Propagated):
+            graph = self.votes.graph
+        else:
+            if self._graph is None:
+                self._graph = make_graph(self.neighbors, self.book.keys, width=self.width)
+            graph = self._graph
+        return mass_of(np.where(self.status == Status.LABELED, np.float32(0), uncertainty), graph)
 
 
 def _longer(array: NDArray[_T], n_rows: int, fill: float) -> NDArray[_T]:

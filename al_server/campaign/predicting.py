@@ -15,7 +15,6 @@ from al_server.campaign.pool_state import PoolState
 from al_server.errors import BadInput
 from al_server.models import NearestLabeled, PredictIn, PredictionsIn, PredictOut
 from al_server.sources.listing import shown
-from strategies.pool import Neighbors
 
 N_AT_ONCE = 256
 """Samples predicted in one go: those who label wait for no more than one such slice."""
@@ -77,16 +76,10 @@ def _of_rows(rows: Sequence[int], pool: PoolState, describer: Describer) -> list
 def _of_vectors(
     vectors: NDArray[np.float32], pool: PoolState, describer: Describer
 ) -> list[_Voted]:
-    k = min(pool.votes.settings.k, len(pool.index))
-    if k == 0:
-        empty = np.empty((len(vectors), 0))
-        neighbors = Neighbors(empty.astype(np.int64), empty.astype(np.float32))
-    else:
-        neighbors = pool.index.search(vectors, k=k)
-    beliefs = pool.votes.predict(neighbors)
+    beliefs, voters = pool.votes.predict(vectors, pool.index)
     return [
-        (probabilities, describer.voters(rows, distances))
-        for probabilities, rows, distances in zip(beliefs.probabilities, *neighbors, strict=True)
+        (probabilities, describer.voters(*some))
+        for probabilities, some in zip(beliefs.probabilities, voters, strict=True)
     ]
 
 

@@ -48,6 +48,7 @@ class Columns(NamedTuple):
     density: Bits
     groups: NDArray[np.int32]  # that density is ranked in; of shape (0,): one group
     divisors: NDArray[np.float64]  # of the score, shape (n_groups,)
+    ranks_density: bool  # whether density is a factor; else it is not looked at
 
 
 class Grid(NamedTuple):
@@ -187,9 +188,11 @@ def _sample_grid(columns: Columns) -> Grid:
     n_rows, n_groups = len(columns.status), len(columns.divisors)
     n_bins = np.full(3, min(max(n_rows // 8, 16), N_BINS))
     n_bins[DENSITY] = max(min(n_rows, N_DENSITY_BINS) // n_groups, 4)
+    if not columns.ranks_density:
+        n_bins[DENSITY] = 1
     bases, shifts = np.zeros(3, np.int32), np.zeros(3, np.uint32)
     keys = np.empty(N_SAMPLED, np.int64)
-    for factor in range(3):
+    for factor in range(3 if columns.ranks_density else 2):
         n_keys = 0
         for row in range(0, n_rows, (n_rows - 1) // N_SAMPLED + 1):
             if columns.status[row] == 0:
@@ -267,7 +270,9 @@ def _shares(
     """Bound the shares of some rows in one factor from both sides; equal bounds are exact."""
     bits, n_bins = _bits(columns, factor), grid.n_bins[factor]
     before, wanted, starts, n_below, n_equal = ranks
-    lows, highs = np.empty(len(rows)), np.empty(len(rows))
+    lows, highs = np.ones(len(rows)), np.ones(len(rows))
+    if factor == DENSITY and not columns.ranks_density:
+        return lows, highs
     positions = _locate_some(columns, grid, factor, rows)
     for place in range(len(rows)):
         position = np.int64(positions[place])
@@ -316,6 +321,10 @@ def _quick_bounds(
         scale = 1.0 / max(before[last] - before[first], 1)
         if segment >= DENSITY:
             scale /= columns.divisors[segment - DENSITY]
+        if segment >= DENSITY and not columns.ranks_density:
+            lower[first] = upper[first] = 1.0 / columns.divisors[segment - DENSITY]
+            first = last
+            continue
         for position in range(first, last):
             lower[position] = (before[position] - before[first] + 1) * scale
             upper[position] = (before[position + 1] - before[first]) * scale
@@ -406,7 +415,7 @@ def _wanted(columns: Columns, grid: Grid, rows: Rows) -> Counts:
     codes: Counts = np.empty(3 * len(rows), np.int64)
     latest = np.full(grid.n_positions, -1, np.int64)
     n_codes = 0
-    for factor in range(3):
+    for factor in range(3 if columns.ranks_density else 2):
         bits = _bits(columns, factor)
         positions = _locate_some(columns, grid, factor, rows)
         for place in range(len(rows)):
@@ -437,7 +446,7 @@ def _tally(
     for start in range(first, last, BLOCK):
         end = min(start + BLOCK, last)
         _locate(columns, grid, start, end, positions)
-        for factor in range(3):
+        for factor in range(3 if columns.ranks_density else 2):
             bits = _bits(columns, factor)
             for place in range(end - start):
                 position = np.uint32(positions[factor, place])

@@ -195,7 +195,7 @@ def naive_pick(loop: Loop, k: int) -> float:
     index.set_ef(50)  # as in hnswlib's own README, like M and ef_construction
     started = time.perf_counter()
     rows, distances = index.knn_query(view.embeddings, k=k)
-    weights = np.exp(-2 * distances / loop.pool.votes.settings.width)
+    weights = np.exp(-2 * distances / loop.pool.width)
     votes = np.zeros((len(rows), view.n_classes))
     for place in range(k):
         votes[np.arange(len(rows)), view.labels[rows[:, place]]] += weights[:, place]

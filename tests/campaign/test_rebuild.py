@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from al_server.campaign.classifier import KnnVotes
+from al_server.campaign.classifier import Answers
 from al_server.campaign.loop import Loop
 from al_server.models import AnswerIn, PredictionsIn
 from al_server.models import Label as LabelName
@@ -20,13 +20,12 @@ ANNOTATORS = ("ann", "bob", "cleo", "dan")
 HOLDOUT = (grid_vectors(40, np.random.default_rng(40)), [row % 3 for row in range(40)])
 
 
-def assert_same_votes(left: KnnVotes, right: KnnVotes) -> None:
-    k = left.settings.k
+def assert_same_votes(left: Answers, right: Answers) -> None:
     for position in range(len(left.embeddings)):
         for ours, theirs in zip(
             left.neighbors_of(position), right.neighbors_of(position), strict=True
         ):
-            assert np.array_equal(ours[:k], theirs[:k])
+            assert np.array_equal(ours, theirs)
     for ours, theirs in zip(left.beliefs, right.beliefs, strict=True):
         assert ours.tobytes() == theirs.tobytes()
 
@@ -201,8 +200,22 @@ class People:
         {"task": "multi", "holdout": HOLDOUT, "k": 3},
         {"task": "multi", "overlap": 3, "strategy": "uniform"},
         {"budget": 40, "overlap": 2, "k": 1, "strategy": "entropy"},
+        {"holdout": HOLDOUT, "classifier": "propagated", "strategy": "mass"},
+        {"overlap": 2, "known": [0, 1, 2, *[-1] * 27], "classifier": "propagated"},
+        {"k": 3, "strategy": "then?first=uniform&until=3&then=mass"},
+        {"k": 3, "random_share": 0.4, "overlap": 2},
     ],
-    ids=["single", "overlap", "multi", "multi-overlap", "budget"],
+    ids=[
+        "single",
+        "overlap",
+        "multi",
+        "multi-overlap",
+        "budget",
+        "propagated",
+        "propagated-overlap",
+        "mass",
+        "random-picks",
+    ],
 )
 def test_a_fresh_start_from_the_store_has_the_same_arrays_and_the_same_next_pick(
     make_toy: MakeToy, spec: dict[str, Any]

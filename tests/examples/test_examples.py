@@ -52,6 +52,23 @@ def test_the_fruits_show_both_curves(tmp_path: Path, shared_data: Path) -> None:
     assert found[f"default_at_{N_LABELS}"] > 0.6
 
 
+@pytest.mark.slow
+def test_the_literature_in_two_folds(tmp_path: Path, shared_data: Path) -> None:
+    quick = ["--folds", "2", "--budget", "20", "--out", str(tmp_path)]
+    said = _run("literature.py", "fruits", "--data", shared_data, *quick)
+    arms = re.findall(r"^\| (\w+, \w+) \|", said, re.MULTILINE)
+    assert sorted(arms) == [
+        "cdf_product, knn",
+        "cdf_product, propagated",
+        "default, propagated",
+        "in_class, knn",
+        "uniform, knn",
+        "uniform, propagated",
+    ]
+    assert all(arm in (tmp_path / "curves.svg").read_text("utf-8") for arm in arms)
+    assert (tmp_path / "knn" / "report.html").exists()
+
+
 def test_the_fruits_say_what_they_miss(tmp_path: Path) -> None:
     done = _started("fruits.py", "--data", tmp_path)
     assert done.returncode == 2

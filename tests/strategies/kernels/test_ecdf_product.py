@@ -94,7 +94,9 @@ def assert_equals_oracle(columns: kernel.Columns, tie_key: NDArray[np.uint64]) -
     groups = columns.groups[rows] if len(columns.groups) else np.zeros(len(rows), int)
     floats = [column[rows].view(np.float32) for column in columns[1:4]]
     uncertainty, cover, density = floats
-    scores = oracles.product_scores(uncertainty, density, cover, groups, columns.divisors)
+    scores = oracles.product_scores(
+        uncertainty, density if columns.ranks_density else None, cover, groups, columns.divisors
+    )
     row, fault = kernel.best_row(columns, tie_key, 1)
     assert not fault
     assert row == oracles.first_of_best(rows, scores, tie_key)
@@ -104,7 +106,13 @@ def assert_equals_oracle(columns: kernel.Columns, tie_key: NDArray[np.uint64]) -
 
 
 def make_columns(
-    maker: Maker, n: int, n_groups: int, seed: int, *, share_of_candidates: float = 0.9
+    maker: Maker,
+    n: int,
+    n_groups: int,
+    seed: int,
+    *,
+    share_of_candidates: float = 0.9,
+    ranks_density: bool = True,
 ) -> tuple[kernel.Columns, NDArray[np.uint64]]:
     rng = np.random.default_rng(seed)
     uncertainty, cover, density = (column.astype(np.float32) for column in maker(rng, n))
@@ -118,15 +126,19 @@ def make_columns(
         density=density.view(np.int32),
         groups=groups.astype(np.int32) if n_groups else np.empty(0, np.int32),
         divisors=np.sqrt(1.0 + rng.integers(100, size=max(n_groups, 1))),
+        ranks_density=ranks_density,
     )
     return columns, rng.integers(2**64, size=n, dtype=np.uint64)
 
 
 @pytest.mark.parametrize("maker", MAKERS)
 @pytest.mark.parametrize("n_groups", [0, 1, 10, 1500])
-def test_pick_and_scores_equal_the_ranks(maker: Maker, n_groups: int) -> None:
+@pytest.mark.parametrize("ranks_density", [True, False])
+def test_pick_and_scores_equal_the_ranks(
+    maker: Maker, n_groups: int, *, ranks_density: bool
+) -> None:
     for n, seed in ((40_000, 0), (3000, 1), (3000, 2)):
-        assert_equals_oracle(*make_columns(maker, n, n_groups, seed))
+        assert_equals_oracle(*make_columns(maker, n, n_groups, seed, ranks_density=ranks_density))
 
 
 @pytest.mark.parametrize("maker", MAKERS)
@@ -157,7 +169,11 @@ def test_order_of_rows_does_not_matter() -> None:
     columns, tie_key = make_columns(few_values, 30_000, 10, 4)
     order = np.random.default_rng(0).permutation(30_000)
     moved = columns._replace(
-        **{name: getattr(columns, name)[order] for name in columns._fields if name != "divisors"}
+        **{
+            name: getattr(columns, name)[order]
+            for name in columns._fields
+            if name not in ("divisors", "ranks_density")
+        }
     )
     row, _ = kernel.best_row(columns, tie_key, 1)
     other, _ = kernel.best_row(moved, tie_key[order], 1)

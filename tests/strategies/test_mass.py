@@ -1,0 +1,70 @@
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from scipy.stats import rankdata
+
+from strategies.compose import Then
+from strategies.mass import Mass, reads_uncertainty_mass
+from strategies.pool import PoolView, Rows, Status
+from strategies.toy_pool import cold, toy_pool
+from tests import oracles
+
+RNG = np.random.default_rng(0)
+
+
+def scores_of(pool: PoolView) -> tuple[Rows, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    """Write the formula out."""
+    rows = np.flatnonzero(pool.status == Status.UNLABELED)
+    assert pool.uncertainty_mass is not None and pool.cover_distance is not None
+    score = rankdata(pool.uncertainty_mass[rows]) / len(rows)
+    score *= rankdata(pool.cover_distance[rows]) / len(rows)
+    if pool.predicted is not None:
+        counts = oracles.labels_per_class(pool)
+        score /= np.sqrt([1 + counts[pool.predicted[row]] for row in rows])
+    return rows, score
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("n_classes", [1, 3, 40])
+@pytest.mark.parametrize("n_distinct", [None, 7])
+def test_batches_are_picks_one_after_another(
+    seed: int, n_classes: int, n_distinct: int | None
+) -> None:
+    pool = toy_pool(n_samples=200, n_classes=n_classes, n_distinct=n_distinct, seed=seed)
+    for start in (pool, cold(pool)):
+        expected, now = [], start
+        for _ in range(12):
+            row = oracles.first_of_best(*scores_of(now), now.tie_key)
+            expected.append(row)
+            now = oracles.covered_by(now, row)
+        assert Mass().select(start, 12, RNG).tolist() == expected
+
+
+def test_scores_and_explanations_are_the_formula() -> None:
+    pool = toy_pool(n_samples=300)
+    rows, expected = scores_of(pool)
+    assert np.allclose(Mass().score(pool, rows, RNG), expected, rtol=1e-6)
+    explained = Mass().explain(pool, rows[:9])
+    assert [one.score for one in explained] == pytest.approx(expected[:9].tolist())
+    assert all(set(one.parts) == {"mass", "diversity"} for one in explained)
+
+
+def test_an_outlier_is_not_asked_about_however_uncertain() -> None:
+    pool = toy_pool()
+    assert pool.uncertainty_mass is not None
+    mass = pool.uncertainty_mass.copy()
+    row = pool.candidate_rows()[7]
+    mass[row] = 0.0  # uncertain itself, perhaps, but nothing near it is
+    assert Mass().select(replace(pool, uncertainty_mass=mass), 10, RNG).tolist().count(row) == 0
+
+
+def test_who_reads_the_mass_is_found_inside_of_others() -> None:
+    @dataclass(frozen=True)
+    class Outer:
+        parts: tuple[object, ...]
+
+    assert reads_uncertainty_mass(Mass())
+    assert reads_uncertainty_mass(Then(first="uniform", until=3, then="mass"))
+    assert reads_uncertainty_mass(Outer((("x", 1.0), [Mass()])))
+    assert not reads_uncertainty_mass(Outer(("mass", 2)))
