@@ -15,6 +15,8 @@ from al_server.campaign.intake import Intake, Workplace
 from al_server.campaign.opening import open_campaign
 from al_server.campaign.pool_files import PoolFiles
 from al_server.campaign.strategy import make_strategy
+from al_server.comparisons.desk import ComparisonDesk
+from al_server.comparisons.process import Process, Start
 from al_server.config import Settings
 from al_server.data_folder import DataFolder
 from al_server.errors import ALError, BadInput, NotReady, UnknownCampaign
@@ -46,6 +48,11 @@ class CampaignRegistry:
     settings : how the server runs
     executor : where samples are taken in; default: one thread, so that one embedding at a time
         has the machine
+    start_comparison : starts a comparison of strategies; default: in a process of its own
+
+    Attributes
+    ----------
+    comparisons : of strategies, on the labels of a campaign
 
     Raises
     ------
@@ -53,7 +60,13 @@ class CampaignRegistry:
         If another server works on the data folder.
     """
 
-    def __init__(self, settings: Settings, *, executor: Executor | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        executor: Executor | None = None,
+        start_comparison: Start = Process,
+    ) -> None:
         self._settings = settings
         self._folder = DataFolder(settings.data)
         # what integrations bring along may be read whatever the roots are
@@ -61,6 +74,7 @@ class CampaignRegistry:
         self._engine = open_database(sqlite_url(self._folder.path / "al.db"))
         self._catalog = Catalog(self._engine)
         self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="intake")
+        self.comparisons = ComparisonDesk(self._folder.path, start=start_comparison)
         self._lock = threading.RLock()
         self._stopping = threading.Event()
         self._stored = {stored.name: stored for stored in self._catalog.all()}
@@ -75,6 +89,7 @@ class CampaignRegistry:
     def close(self) -> None:
         """Stop the background, finish what was asked of the campaigns, free the folder."""
         self._stopping.set()
+        self.comparisons.close()
         self._opener.join()
         self._executor.shutdown(wait=True, cancel_futures=True)
         with self._lock:
@@ -343,10 +358,12 @@ def _unready_info(stored: StoredCampaign, work: _Work) -> CampaignInfo:
         overlap=spec.overlap,
         lease_s=spec.lease_s,
         strategy=spec.strategy,
+        random_share=spec.random_share,
         classifier=spec.classifier,
         embedder=spec.embedder,
         n_features=None,
         holdout_accuracy=None,
+        random_accuracy=None,
         failures=stored.failures[:100],
         n_failures=len(stored.failures),
         created_at=stored.created_at,

@@ -99,6 +99,12 @@ class NotReady(ALError):
     status, code = 409, "not_ready"
 
 
+class Busy(ALError):
+    """One of these is running already, and there is one at a time."""
+
+    status, code = 409, "busy"
+
+
 class NothingToUndo(ALError):
     """No answer of this annotator to take back."""
 

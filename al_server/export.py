@@ -9,6 +9,7 @@ time : when the answer was given, UTC; ISO 8601 in text formats
 lead_time_s : seconds from showing to answer, where the annotator's program told them
 source : `annotator`, `known` (came with the samples) or `prediction`
 probability : of the label, for predictions
+random : true for answers on samples that were drawn at random, not by the strategy: a fair sample
 """
 
 import csv
@@ -48,6 +49,7 @@ class ExportRow(NamedTuple):
     lead_time_s: float | None
     source: Literal["annotator", "known", "prediction"]
     probability: float | None
+    random: bool = False
 
 
 COLUMNS = ExportRow._fields
@@ -74,6 +76,7 @@ def export_rows(
             lead_time_s=answer.lead_time_s,
             source="known" if answer.known else "annotator",
             probability=None,
+            random=answer.random,
         )
     if predictions:
         for one in campaign.prediction_rows():
@@ -140,6 +143,7 @@ def _schema(*, multi: bool) -> "pa.Schema":
     label = pa.list_(pa.string()) if multi else pa.string()
     types = {"label": label, "time": pa.timestamp("us", tz="UTC")}
     types |= dict.fromkeys(("lead_time_s", "probability"), pa.float64())
+    types["random"] = pa.bool_()
     return pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
 
 
@@ -155,7 +159,8 @@ def _iso(time: datetime | None) -> str | None:
 
 def _csv_cells(row: ExportRow, spreadsheet_safe: bool) -> list[object]:
     label = json.dumps(row.label, ensure_ascii=False) if isinstance(row.label, list) else row.label
-    cells: list[object] = [row.sample_id, label, row.annotator, _iso(row.time), *row[4:]]
+    cells: list[object] = [row.sample_id, label, row.annotator, _iso(row.time), *row[4:-1]]
+    cells.append("true" if row.random else "")
     if not spreadsheet_safe:
         return cells
     return [_inert(cell) if isinstance(cell, str) else cell for cell in cells]

@@ -4,10 +4,17 @@ Requests are validated by these models, answers are written from them, and /open
 generated from them.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 from unicodedata import category
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 
@@ -79,7 +86,11 @@ class CampaignSpec(Model):
         "works on this machine without a download",
     )
     checkpoint: str | None = Field(None, description="local weights for the embedder")
-    classifier: Literal["knn"] = "knn"
+    classifier: Literal["knn", "propagated"] = Field(
+        "propagated",
+        description="`propagated`: labels spread through the graph of the pool, one label a "
+        "sample; `knn`: votes of the nearest labeled samples, the default for task multi",
+    )
     k: int = Field(10, ge=1, le=100, description="neighbours that vote")
     strategy: str = Field(
         "default",
@@ -91,7 +102,29 @@ class CampaignSpec(Model):
     holdout: str | None = Field(None, max_length=4096, description="labeled samples to measure on")
     overlap: int = Field(1, ge=1, le=100, description="answers wanted for each sample")
     lease_s: float = Field(600.0, gt=0, le=7 * 24 * 3600)
+    random_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="share of the picks that are drawn at random: they measure the campaign, and "
+        "compare it with random sampling; 0: none",
+    )
     seed: int = Field(0, ge=0, lt=2**63)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_classifier(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("task") == "multi":
+            return {"classifier": "knn"} | given
+        return given
+
+    @model_validator(mode="after")
+    def _classifier_fits_task(self) -> Self:
+        if self.task == "multi" and self.classifier == "propagated":
+            raise PydanticCustomError(
+                "task", "classifier propagated needs one label a sample; take knn for task multi"
+            )
+        return self
 
 
 class AnswerIn(Model):
@@ -144,6 +177,28 @@ class SamplesIn(Model):
     source: Source
 
 
+class ComparisonIn(Model):
+    """Strategies to replay on what a campaign has labeled so far, against random sampling."""
+
+    strategies: list[Annotated[str, StringConstraints(min_length=1, max_length=4096)]] = Field(
+        ["default", "margin"],
+        min_length=1,
+        max_length=8,
+        description="names as campaigns take them; `uniform`, random sampling, always runs",
+    )
+    repeats: int = Field(30, ge=2, le=100, description="of all, each with a split of its own")
+    budget: int = Field(
+        100, ge=2, le=2000, description="labels in all; cut to what the holdout leaves"
+    )
+    batch: int = Field(1, ge=1, le=1000, description="labels at a time")
+    holdout: float = Field(0.2, ge=0.05, le=0.5, description="share that is measured on")
+    imbalance: float | None = Field(
+        None, gt=1, le=1000, description="thin the pool until the rarest class is so rare"
+    )
+    probe: bool = Field(True, description="judge by a linear model, too")
+    seed: int = Field(0, ge=0, lt=2**63)
+
+
 # -- answers ----------------------------------------------------------------------------------
 
 
@@ -152,6 +207,15 @@ class Failure(Model):
 
     sample: str
     reason: str
+
+
+class Measured(Model):
+    """A share, and the interval that holds the true one with 95% certainty."""
+
+    n: int = Field(description="samples that it was measured on")
+    value: float
+    low: float
+    high: float
 
 
 class CampaignInfo(Model):
@@ -178,10 +242,15 @@ class CampaignInfo(Model):
     overlap: int
     lease_s: float
     strategy: str
+    random_share: float = Field(description="share of the picks that are drawn at random")
     classifier: str
     embedder: str | None
     n_features: int | None
     holdout_accuracy: float | None
+    random_accuracy: Measured | None = Field(
+        description="on the newest samples that were drawn at random, each predicted before its "
+        "label was known; in multi-label campaigns the share of right yes/no answers"
+    )
     failures: list[Failure] = Field(description="samples left out, the first 100")
     n_failures: int
     created_at: float
@@ -207,6 +276,7 @@ class Receipt(Model):
     strategy: str
     score: float | None
     parts: dict[str, float] | None = Field(description="percentiles among the candidates, 0..1")
+    random: bool = Field(False, description="drawn at random, not by the strategy")
     nearest_labeled: list[NearestLabeled]
 
 
@@ -320,6 +390,37 @@ class CurvePoint(Model):
     accuracy: float
 
 
+class Gain(Model):
+    """Accuracy of the campaign less that of random sampling, with its 95% interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class ComparedPoint(Model):
+    """Two classifiers that learned from as many labels, measured on the same samples."""
+
+    n_labeled: int
+    campaign: float = Field(description="accuracy with the first labels of this campaign")
+    random: float = Field(description="accuracy with as many labels of random samples")
+    gain: Gain
+
+
+class AgainstRandom(Model):
+    """What the campaign gains over random sampling, measured on its random picks."""
+
+    n_test: int = Field(description="samples that it is measured on")
+    gain: Gain = Field(description="mean over the numbers of labels up to the last point")
+    points: list[ComparedPoint]
+    target: float = Field(description="accuracy of random sampling with half of its labels")
+    labels: float | None = Field(description="labels that the campaign needed for that; null: more")
+    ratio: tuple[float | None, float | None, float | None] = Field(
+        description="`labels` over those that random sampling needed, with its 95% interval; null "
+        "where that is open"
+    )
+
+
 class Progress(Model):
     """How far a campaign has come."""
 
@@ -327,6 +428,40 @@ class Progress(Model):
     class_counts: dict[str, int]
     annotators: dict[str, int] = Field(description="answers by annotator")
     curve: list[CurvePoint]
+    against_random: AgainstRandom | None = Field(
+        None, description="null without random picks, or while there are too few"
+    )
+
+
+class ComparisonVerdict(Model):
+    """What a comparison comes down to, in sentences."""
+
+    headline: str
+    wins: list[str]
+    losses: list[str]
+    undecided: list[str]
+    linear_model: str | None
+    warnings: list[str]
+
+
+class ComparisonInfo(Model):
+    """A comparison on the labels of a campaign, as it stands."""
+
+    number: int
+    state: Literal["running", "done", "failed"]
+    asked: ComparisonIn
+    n_labeled: int = Field(description="labeled samples when it began")
+    started_at: float
+    progress: float = Field(ge=0, le=1)
+    time_left_s: float | None = Field(description="null before the first repeat, and at the end")
+    error: str | None
+    verdict: ComparisonVerdict | None = Field(description="null until it is done")
+
+
+class Comparisons(Model):
+    """Comparisons of a campaign, newest first; the last few are kept."""
+
+    comparisons: list[ComparisonInfo]
 
 
 class ClassesOut(Model):

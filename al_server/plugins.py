@@ -13,7 +13,7 @@ STRATEGIES: Final = "al_server.strategies"
 EMBEDDERS: Final = "al_server.embedders"
 INTEGRATIONS: Final = "al_server.integrations"
 
-DEFAULT_STRATEGY: Final = "in_class"
+DEFAULT_STRATEGY: Final = "mass"
 
 # "module:attribute", imported only when asked for
 BUILTIN: Final[Mapping[str, Mapping[str, str]]] = {

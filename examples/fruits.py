@@ -113,7 +113,8 @@ class Splits:
 
     def spec(self, number: int, pool: NDArray[np.int64], test: NDArray[np.int64]) -> dict[str, Any]:
         """Return what a campaign on this split asks for, but for its name and strategy."""
-        spec: dict[str, Any] = {"classes": self._fruits.classes, "seed": number}
+        # all picks are the strategy's: it is the one that is measured
+        spec: dict[str, Any] = {"classes": self._fruits.classes, "seed": number, "random_share": 0}
         if not self._pictures:
             return {
                 **spec,

@@ -98,7 +98,7 @@ def main() -> None:
     print_table(curves)
     draw(curves, options.out / "curves.svg")
     for classifier, comparison in found.items():
-        print(f"{classifier}: {comparison.report.verdict}")
+        print(f"{classifier}: {comparison.report.verdict.headline}")
 
 
 if __name__ == "__main__":

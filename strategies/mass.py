@@ -4,10 +4,12 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from strategies import inputs, product
 from strategies.inputs import Column
-from strategies.pool import Explanation, PoolView, Rows
+from strategies.labeled import SHORTEST_WIDTH
+from strategies.pool import Explanation, Neighbors, PoolView, Rows, Status
 
 
 @dataclass(frozen=True)
@@ -15,10 +17,12 @@ class Mass:
     """Score = R(uncertainty mass) R(cover distance) / sqrt(1 + labels of class c).
 
     The mass of a sample is its own uncertainty and, weighted by nearness, that of its neighbours in
-    both directions of the graph (`pool.uncertainty_mass`): what a label here would resolve. c is
-    the predicted class; R is the tie-averaged rank among the candidates divided by their number.
-    Before the first label all are equally uncertain, and the mass is a density. Uncertainty and
-    density are one thing here, so that an outlier is not asked about however uncertain it is.
+    both directions of the graph (`pool.uncertainty_mass`, or made from `pool.neighbors` where that
+    is None): what a label here would resolve. c is the predicted class; R is the tie-averaged rank
+    among the candidates divided by their number. Before the first label all are equally uncertain,
+    and the mass is a density. Uncertainty and density are one thing here, so that an outlier is not
+    asked about however uncertain it is.
+
     Batches, time and memory are as in `CdfProduct`; the mass stays as it was at the start of the
     batch, since nothing is known of the answers.
 
@@ -55,9 +59,56 @@ def reads_uncertainty_mass(strategy: object) -> bool:
     return False
 
 
+def _mass(pool: PoolView) -> Column:
+    if pool.uncertainty_mass is not None or pool.neighbors is None:
+        return inputs.uncertainty_mass(pool, "mass")
+    uncertainty = inputs.uncertainty(pool) if pool.probabilities is not None else None
+    if uncertainty is None:
+        inputs.predicted(pool)  # refuses a pool with labels
+        uncertainty = np.ones(len(pool.status), np.float32)
+    return mass_of_neighbors(
+        np.where(pool.status == Status.LABELED, np.float32(0), uncertainty),
+        pool.neighbors,
+        pool.tie_key,
+    )
+
+
+def mass_of_neighbors(
+    uncertainty: Column, neighbors: Neighbors, tie_key: NDArray[np.uint64]
+) -> Column:
+    """Return the uncertainty of each row and, weighted, of its neighbors in both directions.
+
+    Weights are exp(-d / h), h the median distance of the last neighbor, scaled to the mean
+    1 / (2 k).
+
+    Parameters
+    ----------
+    uncertainty : float32 array of shape (n_samples,), 0 where there is a label
+    neighbors : of shape (n_samples, k); some 10 are meant
+    tie_key : uint64 array of shape (n_samples,); sums go in its order, whatever that of the rows
+
+    Returns
+    -------
+    float32 array of shape (n_samples,)
+    """
+    order = np.argsort(tie_key, kind="stable")
+    rows, k = neighbors.rows[order], neighbors.rows.shape[1]
+    if rows.size == 0:
+        return uncertainty
+    distances = neighbors.distances[order].astype(np.float64)
+    weights = np.exp(-distances / max(float(np.median(distances[:, -1])), SHORTEST_WIDTH))
+    # sorted, so that the mean does not depend on the order of the rows
+    weights /= 2 * k * np.sort(weights, axis=None).mean()
+    mass = uncertainty.astype(np.float64)
+    mass[order] += (weights * uncertainty[rows]).sum(axis=1)
+    towards = weights * uncertainty[order][:, None]
+    mass += np.bincount(rows.ravel(), towards.ravel(), minlength=len(mass))
+    return mass.astype(np.float32)
+
+
 def _factors(pool: PoolView) -> product.Factors:
     return product.Factors(
-        uncertainty=inputs.uncertainty_mass(pool, "mass"),
+        uncertainty=_mass(pool),
         density=None,
         cover_distance=inputs.cover_distance(pool, "mass"),
         groups=inputs.predicted(pool),

@@ -25,18 +25,26 @@ class Entry(NamedTuple):
     batches: str
 
 
-_IN_CLASS: Final = Entry(
-    target="strategies.in_class:InClass",
-    looks_at="uncertainty, density within the predicted class, cover distance, labels per class",
-    cost="O(n) a pick up to 256; then O(n log n) a round, distances where they matter; O(n + b d)",
-    source="this project; after Settles and Craven 2008",
+_MASS: Final = Entry(
+    target="strategies.mass:Mass",
+    looks_at="uncertainty mass, cover distance, labels per class",
+    cost="as in_class; the mass O(links) a label, kept by the campaign",
+    source="this project",
     cold_start="the densest sample, then dense ones far apart",
-    batches="any; to 256 as single picks, beyond in rounds",
+    batches="any; the mass as at its start",
 )
 
 SHELF: Final[Mapping[str, Entry]] = {
-    "default": _IN_CLASS,
-    "in_class": _IN_CLASS,
+    "default": _MASS,
+    "mass": _MASS,
+    "in_class": Entry(
+        target="strategies.in_class:InClass",
+        looks_at="uncertainty, density in the predicted class, cover distance, labels per class",
+        cost="O(n) a pick to 256; then O(n log n) a round, distances where they matter; O(n + b d)",
+        source="this project; after Settles and Craven 2008",
+        cold_start="the densest sample, then dense ones far apart",
+        batches="any; to 256 as single picks, beyond in rounds",
+    ),
     "cdf_product": Entry(
         target="strategies.cdf_product:CdfProduct",
         looks_at="uncertainty, density, cover distance",
@@ -44,14 +52,6 @@ SHELF: Final[Mapping[str, Entry]] = {
         source="Settles and Craven 2008, with ranks and a third factor",
         cold_start="the densest sample, then dense ones far apart",
         batches="any; to 256 as single picks, beyond in rounds",
-    ),
-    "mass": Entry(
-        target="strategies.mass:Mass",
-        looks_at="uncertainty mass, cover distance, labels per class",
-        cost="as in_class; the mass O(links) a label, kept by the campaign",
-        source="this project",
-        cold_start="the densest sample, then dense ones far apart",
-        batches="any; the mass as at its start",
     ),
     "uniform": Entry(
         target="strategies.uniform:Uniform",

@@ -29,9 +29,9 @@ def read_csv(parts: Iterator[bytes]) -> list[dict[str, str]]:
 def test_csv_has_the_columns_in_order_and_a_row_each() -> None:
     text = b"".join(csv_parts([answer(), PREDICTION])).decode()
     assert text.splitlines() == [
-        "sample_id,label,annotator,time,lead_time_s,source,probability",
-        f"a,x,ann,{ISO},1.25,annotator,",
-        "b,y,,,,prediction,0.1",
+        "sample_id,label,annotator,time,lead_time_s,source,probability,random",
+        f"a,x,ann,{ISO},1.25,annotator,,",
+        "b,y,,,,prediction,0.1,",
     ]
 
 
@@ -45,6 +45,7 @@ def test_jsonl_has_an_object_a_line() -> None:
         "lead_time_s": 1.25,
         "source": "annotator",
         "probability": None,
+        "random": False,
     }
     assert list(json.loads(lines[1])) == list(COLUMNS)
 

@@ -63,6 +63,7 @@ class ToyCampaign:
         self._numbers = count()
         if holdout is not None:
             spec["holdout"] = self._write(holdout[0], None, holdout[1]).path
+        spec.setdefault("random_share", 0.0)  # most tests are about what the strategy picks
         self.spec = CampaignSpec(
             name="toy", classes=list(classes), source=self._write(vectors, ids, known), **spec
         )

@@ -21,6 +21,7 @@ _METHODS = ("GET", "POST", "PUT", "DELETE")
 _VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 _PATH_PARAMETERS: dict[str, Json] = {
     "name": {"schema": TypeAdapter(Name).json_schema(), "description": "the campaign"},
+    "number": {"schema": {"type": "integer"}, "description": "the comparison"},
     "sample_id": {
         "schema": TypeAdapter(SampleId).json_schema(),
         "description": "the sample, written as one segment: a slash in it is `%2F`",

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from al_server.campaign.against_random import LiveComparison, LiveSample
 from al_server.campaign.describe import Describer, Media
 from al_server.campaign.extracts import AnswerRow, Answers, BeliefsOfOthers, PredictionRow
 from al_server.campaign.loop import Loop
@@ -79,6 +80,7 @@ class Campaign:
         self.failures: list[Failure] = list(stored.failures)
         self._describer = describer
         self._take_in = take_in
+        self._live = LiveComparison()
         self._writer = Writer(stored.name, loop)
 
     def close(self) -> None:
@@ -188,6 +190,7 @@ class Campaign:
             strategy=self.spec.strategy,
             score=None if why is None else why.score,
             parts=None if why is None else why.parts,
+            random=row in self.loop.ledger.drawn,
             nearest_labeled=self._describer.nearest_labeled(row),
         )
         expires_at = self.loop.ledger.leases[annotator][row]
@@ -212,10 +215,12 @@ class Campaign:
             overlap=self.spec.overlap,
             lease_s=self.spec.lease_s,
             strategy=self.spec.strategy,
+            random_share=self.spec.random_share,
             classifier=self.spec.classifier,
             embedder=self.prepared.embedder,
             n_features=self.prepared.n_features,
             holdout_accuracy=snapshot.holdout_accuracy,
+            random_accuracy=snapshot.random_accuracy,
             failures=self.failures[:_N_FAILURES_SHOWN],
             n_failures=len(self.failures),
             created_at=self.stored.created_at,
@@ -273,7 +278,7 @@ class Campaign:
     def progress(self) -> Progress:
         """Return how far the campaign has come."""
 
-        def progress() -> Progress:
+        def progress() -> tuple[Progress, LiveSample | None]:
             pool = self.loop.pool
             classes = self.loop.names.classes
             if pool.book.targets is None:
@@ -287,14 +292,16 @@ class Campaign:
                 for annotator, answer in answers.items()
                 if answer.label is not None
             )
-            return Progress(
+            shown = Progress(
                 info=self.info(),
                 class_counts=dict(zip(classes, n_by_class.tolist(), strict=True)),
                 annotators=dict(annotators.most_common()),
                 curve=list(pool.holdout.curve) if pool.holdout is not None else [],
             )
+            return shown, LiveSample.of(self.loop, width=self.prepared.vote_width)
 
-        return self._read(progress)
+        shown, sample = self._read(progress)
+        return shown.model_copy(update={"against_random": self._live.compare(sample)})
 
     def answer_rows(self) -> Iterator[AnswerRow]:
         """Return the answers that stand, in order of time."""

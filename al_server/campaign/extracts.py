@@ -18,7 +18,13 @@ _BLOCK = 65_536
 
 
 class AnswerRow(NamedTuple):
-    """An answer that stands; a label of None is a skip. `known`: it came with the source."""
+    """An answer that stands; a label of None is a skip.
+
+    Attributes
+    ----------
+    known : it came with the source
+    random : the sample was drawn at random
+    """
 
     sample_id: str
     annotator: str
@@ -26,6 +32,7 @@ class AnswerRow(NamedTuple):
     at: float
     lead_time_s: float | None
     known: bool
+    random: bool = False
 
 
 class PredictionRow(NamedTuple):
@@ -41,6 +48,7 @@ class Answers(NamedTuple):
 
     given: list[tuple[int, str, Answer]]
     known: list[tuple[int, Known]]
+    drawn: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, ledger: Ledger) -> "Answers":
@@ -50,7 +58,7 @@ class Answers(NamedTuple):
             for row, answers in ledger.answers.items()
             for annotator, answer in answers.items()
         ]
-        return cls(given, list(ledger.known_labels().items()))
+        return cls(given, list(ledger.known_labels().items()), frozenset(ledger.drawn))
 
     def rows(self, names: Names) -> Iterator[AnswerRow]:
         """Yield them in order of time."""
@@ -62,7 +70,8 @@ class Answers(NamedTuple):
         rows.sort(key=lambda one: one[0])
         for at, row, annotator, label, lead_time_s, known in rows:
             name = None if label is None else names.label_name(label)
-            yield AnswerRow(names.sample_ids[row], annotator, name, at, lead_time_s, known)
+            sample_id, random = names.sample_ids[row], row in self.drawn and not known
+            yield AnswerRow(sample_id, annotator, name, at, lead_time_s, known, random)
 
 
 class BeliefsOfOthers(NamedTuple):

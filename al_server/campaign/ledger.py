@@ -79,6 +79,7 @@ class Ledger:
         self.keys: dict[str, KeyUse] = {}
         self.predictions_file: str | None = None
         self.retired: set[int] = set()  # rows that are never offered again
+        self.drawn: dict[int, StoredLabel] = {}  # random picks -> what was believed of each
         self._known: dict[int, Known] = {}
         self._holders: dict[int, dict[str, None]] = {}  # row -> annotators with a lease
         self._open: dict[int, None] = {}  # touched, and wanting more answers; oldest first
@@ -116,6 +117,9 @@ class Ledger:
             return
         if event.kind == "lease":
             data = event.data or {}
+            if "believed" in data:
+                # the first draw counts: later ones may know an answer that was taken back
+                self.drawn.setdefault(row, data["believed"])
             held = self.leases.get(event.annotator, {})
             lease = {row: data["expires_at"]}
             # a sample handed back is wanted at once; others wait in the order they were picked

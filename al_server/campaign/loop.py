@@ -5,7 +5,7 @@ Not thread-safe: the campaign's writer thread owns it. A test or a benchmark may
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from sqlalchemy import Update
 
 from al_server.campaign.ledger import Counts, Ledger
+from al_server.campaign.lottery import Lottery
+from al_server.campaign.measured import believed_label, random_accuracy
 from al_server.campaign.names import Names
 from al_server.campaign.offering import (
     Picks,
     Reason,
     explain,
     n_affordable,
-    pick,
+    pick_by_lot,
     second_opinions,
     why_nothing,
     without,
@@ -28,7 +30,7 @@ from al_server.campaign.offering import (
 from al_server.campaign.pool_state import Label, PoolState
 from al_server.campaign.recording import answer_events
 from al_server.errors import ALError, NothingToUndo, StrategyFailed
-from al_server.models import AnswerIn, CampaignSpec
+from al_server.models import AnswerIn, CampaignSpec, Measured
 from al_server.store.event_log import Event, EventLog, NewSample
 from strategies.pool import Explanation, PoolView, Strategy
 
@@ -43,6 +45,7 @@ class Snapshot:
 
     counts: Counts
     holdout_accuracy: float | None
+    random_accuracy: Measured | None
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Loop:
     Attributes
     ----------
     explanations : why a leased row was picked, by (annotator, row); lost on a restart
+    lottery : which picks are random
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class Loop:
         self.ledger = ledger
         self.pool = pool
         self.explanations: dict[tuple[str, int], Explanation | None] = {}
+        self.lottery = Lottery(spec.random_share, seed=spec.seed)
         self._log = log
         self._strategy = strategy
         self._changed_rows: dict[int, None] = {}  # in the ledger already, not yet in the arrays
@@ -132,9 +137,10 @@ class Loop:
         fresh = picks.rows[:n_fresh]
         explanations = explain(self._strategy, self._view(), fresh)
         running_out = self._running_out(annotator, held)
-        self.commit(self._leases(annotator, [*running_out, *begun, *fresh]))
+        leased = [*running_out, *begun, *fresh]
+        self.commit(self._leases(annotator, leased, random=picks.random))
         for row, explanation in zip(fresh, explanations, strict=True):
-            self.explanations[annotator, row] = explanation
+            self.explanations[annotator, row] = None if row in picks.random else explanation
         rows = [*held, *begun, *fresh]
         if not rows and n_new and self._changed_rows:
             # what was just handed back is not in the arrays yet: rather late than "exhausted"
@@ -157,8 +163,9 @@ class Loop:
     def reserve(self, holder: str, n: int, *, lease_s: float) -> list[int]:
         """Lease up to `n` new picks to a holder, beside what it holds; most valuable first."""
         n_new = n_affordable(self.ledger, self.spec.budget, n)
-        rows = self._picks(n_new).rows[:n_new] if n_new > 0 else []
-        self.commit(self._leases(holder, rows, lease_s=lease_s))
+        picks = self._picks(n_new) if n_new > 0 else Picks(0, [])
+        rows = picks.rows[:n_new]
+        self.commit(self._leases(holder, rows, lease_s=lease_s, random=picks.random))
         return rows
 
     def renew(self, holder: str, *, lease_s: float) -> None:
@@ -187,16 +194,29 @@ class Loop:
         return [row for row in rows if ends[row] < soon]
 
     def _leases(
-        self, annotator: str, rows: Iterable[int], *, lease_s: float | None = None
+        self,
+        annotator: str,
+        rows: Iterable[int],
+        *,
+        lease_s: float | None = None,
+        random: Container[int] = (),
     ) -> list[Event]:
         data = {"expires_at": time.time() + (lease_s or self.spec.lease_s)}
-        return [Event("lease", row=row, annotator=annotator, data=data) for row in rows]
+        return [
+            Event(
+                "lease",
+                row=row,
+                annotator=annotator,
+                data=data | {"believed": believed_label(self.pool, row)} if row in random else data,
+            )
+            for row in rows
+        ]
 
     def _picks(self, n: int) -> Picks:
         if n == 1 and self._ready is not None and self._ready.seq == self._log.last_seq:
             return self._ready
         seed, seq = self.spec.seed, self._log.last_seq
-        return pick(self._strategy, self._view(), n, seed=seed, seq=seq)
+        return pick_by_lot(self.lottery, self._strategy, self._view(), n, seed=seed, seq=seq)
 
     def _view(self) -> PoolView:
         # rows whose news has not reached the arrays yet must not be offered
@@ -221,7 +241,11 @@ class Loop:
 
     def _take_snapshot(self) -> Snapshot:
         curve = self.pool.holdout.curve if self.pool.holdout is not None else []
-        return Snapshot(self.ledger.counts(), curve[-1].accuracy if curve else None)
+        return Snapshot(
+            self.ledger.counts(),
+            curve[-1].accuracy if curve else None,
+            random_accuracy(self.ledger),
+        )
 
     def has_backlog(self) -> bool:
         """Tell whether the arrays or the next pick are behind the log."""

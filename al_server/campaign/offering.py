@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from al_server.campaign.ledger import Ledger
+from al_server.campaign.lottery import Lottery
 from al_server.errors import StrategyFailed
 from strategies.pool import Explains, Explanation, PoolView, Rows, Status, Strategy
 
@@ -17,10 +18,16 @@ Reason = Literal["budget_spent", "pool_exhausted", "all_leased"]
 
 
 class Picks(NamedTuple):
-    """Rows that a strategy has chosen after event number `seq`, most valuable first."""
+    """Rows that were picked after event number `seq`, most valuable first.
+
+    Attributes
+    ----------
+    random : those of the rows that chance chose, not the strategy
+    """
 
     seq: int
     rows: list[int]
+    random: frozenset[int] = frozenset()
 
 
 def pick(strategy: Strategy, view: PoolView, n: int, *, seed: int, seq: int) -> Picks:
@@ -42,6 +49,29 @@ def pick(strategy: Strategy, view: PoolView, n: int, *, seed: int, seq: int) -> 
             "make a campaign with another strategy, or mend this one and restart the server",
         ) from error
     return Picks(seq, chosen)
+
+
+def pick_by_lot(
+    lottery: Lottery, strategy: Strategy, view: PoolView, n: int, *, seed: int, seq: int
+) -> Picks:
+    """Choose `n` rows, some of them at random, the others by the strategy.
+
+    What is drawn comes first: the strategy must choose around it.
+
+    Raises
+    ------
+    StrategyFailed
+    """
+    is_random = lottery.coins(n, seq=seq)
+    drawn = lottery.draw(view, int(is_random.sum()))
+    n_left = n - len(drawn)
+    taken = without(view, np.array(drawn, np.int64))
+    chosen = pick(strategy, taken, n_left, seed=seed, seq=seq).rows if n_left else []
+    random, queues = frozenset(drawn), {True: iter(drawn), False: iter(chosen)}
+    rows = [next(queues[bool(toss)], None) for toss in is_random]
+    # where one of the two runs out, the other fills up
+    rows += [*queues[True], *queues[False]]
+    return Picks(seq, [row for row in rows if row is not None], random)
 
 
 def _check(rows: list[int], view: PoolView, n: int) -> None:

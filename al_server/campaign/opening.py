@@ -18,6 +18,7 @@ from al_server.campaign.strategy import make_strategy
 from al_server.models import Source
 from al_server.store.catalog import Catalog, StoredCampaign
 from al_server.store.event_log import EventLog
+from strategies.mass import reads_uncertainty_mass
 
 SMOOTHING = 0.1
 """Weight of the uniform prior in a vote, where a neighbour at distance 0 weighs 1."""
@@ -40,6 +41,7 @@ def open_loop(stored: StoredCampaign, *, engine: Engine, files: PoolFiles) -> Lo
     if neighbors is None:
         neighbors = pool_neighbors(embeddings, keys)
         files.save_neighbors(neighbors)
+    strategy = make_strategy(spec.strategy)
     pool = PoolState(
         embeddings,
         keys,
@@ -48,6 +50,8 @@ def open_loop(stored: StoredCampaign, *, engine: Engine, files: PoolFiles) -> Lo
         multi=spec.task == "multi",
         votes=VoteSettings(spec.k, stored.prepared.vote_width, SMOOTHING),
         holdout=files.load_holdout() if spec.holdout is not None else None,
+        classifier=spec.classifier,
+        keeps_mass=reads_uncertainty_mass(strategy),
     )
     pool.restore(
         ((row, *ledger.standing(row)) for row in ledger.answered_rows()),
@@ -55,7 +59,6 @@ def open_loop(stored: StoredCampaign, *, engine: Engine, files: PoolFiles) -> Lo
     )
     if ledger.predictions_file is not None:
         pool.set_own_predictions(files.load_predictions(ledger.predictions_file))
-    strategy = make_strategy(spec.strategy)
     return Loop(spec, log=log, names=names, ledger=ledger, pool=pool, strategy=strategy)
 
 

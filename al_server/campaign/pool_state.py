@@ -355,7 +355,7 @@ class PoolState:
     def _mass(self, uncertainty: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the uncertainty that a label would resolve; before the first one, the density."""
         if isinstance(self.votes, Propagated):
-            graph = self.votes.graph
+            graph = self.votes.graph_now()
         else:
             if self._graph is None:
                 self._graph = make_graph(self.neighbors, self.book.keys, width=self.width)

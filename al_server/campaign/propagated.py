@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import get_num_threads
 from numpy.typing import NDArray
 
 from al_server.campaign import propagation_kernels as kernels
@@ -15,6 +16,7 @@ from strategies.kernels.threads import threads_for
 
 BALANCE = 0.75  # how far classes that reach little are raised to those that reach much
 PRIOR = 0.3  # of all classes together, in mean reaches of a class
+MOST_THREADS, LABELS_A_THREAD = 4, 32  # where all labels spread at once
 N_VOTERS = 10  # labels that a prediction is explained by
 _FIXED = 2.0**40  # whole numbers in a coordinate of 1
 
@@ -106,6 +108,7 @@ class Propagated:
         self._neighbors = neighbors
         self.graph: Graph = make_graph(neighbors, book.keys, width=width)
         self.version = 0  # grows with everything that is learned
+        self._is_outgrown = False  # whether the sums are of a smaller pool
         self._begin()
 
     def _begin(self) -> None:
@@ -133,11 +136,11 @@ class Propagated:
     def learn(self, row: int, column: NDArray[np.float32]) -> None:
         """Take in the label that `row` has just been given in the book; no distances are needed."""
         self._said[row] = int(self._book.labels[row])
-        self._add(np.array([row]), np.array([self._said[row]]), 1)
+        self._add(row, self._said[row], 1)
 
     def forget(self, row: int) -> None:
         """Give up a label that has just been taken out of the book."""
-        self._add(np.array([row]), np.array([self._said.pop(row)]), -1)
+        self._add(row, self._said.pop(row), -1)
 
     def relearn(self, row: int) -> None:
         """Take in that the label of `row` has become another one."""
@@ -146,17 +149,34 @@ class Propagated:
 
     def rebuild(self, positions: NDArray[np.int64]) -> None:
         """Compute everything from the book; no row can be computed alone."""
+        if self._is_outgrown:
+            self.graph = make_graph(self._neighbors, self._book.keys, width=self.width)
+            self._is_outgrown = False
         self._begin()
         labeled = self._book.labeled_rows()
         classes = self._book.labels[labeled]
         self._said = dict(zip(labeled.tolist(), classes.tolist(), strict=True))
-        self._add(labeled, classes, 1)
+        n_threads = min(MOST_THREADS, get_num_threads(), 1 + len(labeled) // LABELS_A_THREAD)
+        links = self.graph.starts, self.graph.rows, self.graph.spread
+        kernels.add_many_labels(*links, labeled, classes, n_threads, self.reach, self._totals)
+        for row, label in self._said.items():
+            self._move_centroid(row, label, 1)
 
     def grow(self, embeddings: NDArray[np.float32]) -> None:
-        """Follow the pool, its neighbours and the book to where they have grown."""
+        """Follow the pool to where it has grown; the sums are made anew when they are wanted."""
         self.embeddings = embeddings
-        self.graph = make_graph(self._neighbors, self._book.keys, width=self.width)
-        self.rebuild(np.arange(len(self.embeddings)))
+        self._is_outgrown = True
+        self.version += 1
+
+    def graph_now(self) -> Graph:
+        """Return the graph of the pool as it is."""
+        self._catch_up()
+        return self.graph
+
+    def _catch_up(self) -> None:
+        """Bring sums that are of a smaller pool up to date: every label reaches elsewhere now."""
+        if self._is_outgrown:
+            self.rebuild(np.arange(len(self.embeddings)))
 
     def set_pool(self, pool: NDArray[np.float32]) -> None:
         """Do nothing: `grow` brings the pool."""
@@ -165,14 +185,20 @@ class Propagated:
         """Make room for classes that were appended to the book."""
         self.rebuild(np.arange(len(self.embeddings)))
 
-    def _add(self, rows: NDArray[np.int64], classes: NDArray[np.int64], sign: int) -> None:
+    def _add(self, row: int, label: int, sign: int) -> None:
+        if self._is_outgrown:
+            self.version += 1
+            return  # all sums will be made from the book
         links = self.graph.starts, self.graph.rows, self.graph.spread
-        kernels.add_labels(*links, rows, classes, sign, self._work, self.reach, self._totals)
+        one = np.array([row]), np.array([label])
+        kernels.add_labels(*links, *one, sign, self._work, self.reach, self._totals)
+        self._move_centroid(row, label, sign)
+
+    def _move_centroid(self, row: int, label: int, sign: int) -> None:
         self.version += 1
-        for row, label in zip(rows, classes.tolist(), strict=True):
-            self._sums[label] += sign * np.rint(self.embeddings[row] * _FIXED).astype(np.int64)
-            self._n_labels[label] += sign
-            self._moved_at[label] = self.version
+        self._sums[label] += sign * np.rint(self.embeddings[row] * _FIXED).astype(np.int64)
+        self._n_labels[label] += sign
+        self._moved_at[label] = self.version
         self._is_stale = True
 
     # -- beliefs -------------------------------------------------------------------------------
@@ -180,6 +206,7 @@ class Propagated:
     @property
     def beliefs(self) -> Beliefs:
         """What is believed of every row of the pool."""
+        self._catch_up()
         if self._is_stale:
             known = self.known()
             factors = known.factors, PRIOR / self._book.n_classes, known.is_seen, known.steepness
@@ -190,13 +217,14 @@ class Propagated:
 
     def known(self) -> Known:
         """Return what the labels say."""
+        self._catch_up()
         is_seen = self._n_labels > 0
         norms = np.sqrt((self._sums.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
         centroids = np.divide(self._sums, norms, where=norms > 0, out=np.zeros(self._sums.shape))
         centroids = centroids.astype(np.float32)
         for label in self._cosines.follow(centroids, self._moved_at):
-            exact = self._cosines.values[label].astype(np.float64)
-            self._moments[label] = exact.mean(), np.square(exact).mean()
+            with threads_for(len(self.embeddings)):
+                self._moments[label] = kernels.moments(self._cosines.values[label])
         factors = np.zeros(len(is_seen), np.float32)
         if is_seen.any():
             totals = self._totals[is_seen] / kernels.UNIT
@@ -254,6 +282,7 @@ class Propagated:
     def _voters(
         self, rows: NDArray[np.int64], amounts: NDArray[np.float64], vector: NDArray[np.float32]
     ) -> Voters:
+        self._catch_up()
         # what i sends to j is what j sends to i: one spreading tells of all labels
         links = self.graph.starts, self.graph.rows, self.graph.spread
         found, arrived = kernels.reach_from(*links, rows, amounts, self._work)

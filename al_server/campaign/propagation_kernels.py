@@ -17,6 +17,7 @@ Floats = NDArray[np.float32]
 ALPHA = 0.9  # share of what arrives at a sample that goes on to those it is linked to
 TOLERANCE = 1e-4  # less than this does not go on
 UNIT = 2.0**40  # whole numbers in a reach of 1
+FINE = 2.0**32  # whole numbers in a cosine of 1
 _ENTRIES = 4096  # of a chunk of rows: they stay in the nearest cache
 
 
@@ -31,6 +32,7 @@ class Work(NamedTuple):
     is_reached: NDArray[np.bool_]
 
 
+@njit(cache=True)
 def make_work(n_samples: int) -> Work:
     """Return memory for a pool of so many samples."""
     return Work(
@@ -123,6 +125,31 @@ def add_labels(
             reach[label, row] += amount
             totals[label] += amount
         _clear(work, n_reached)
+
+
+@njit(cache=True, nogil=True, parallel=True)
+def add_many_labels(
+    starts: NDArray[np.int64],
+    rows: NDArray[np.int32],
+    spread: Floats,
+    labeled: NDArray[np.int64],
+    classes: NDArray[np.int64],
+    n_threads: int,
+    reach: Reach,
+    totals: Reach,
+) -> None:
+    """Do what `add_labels` does, shared out; each thread takes as much memory as `reach`."""
+    n_classes, n_samples = reach.shape
+    reaches = np.zeros((n_threads, n_classes, n_samples), np.int64)
+    sums = np.zeros((n_threads, n_classes), np.int64)
+    for thread in prange(n_threads):
+        some = slice(thread, len(labeled), n_threads)
+        work = make_work(n_samples)
+        own, own_classes = labeled[some].copy(), classes[some].copy()
+        add_labels(starts, rows, spread, own, own_classes, 1, work, reaches[thread], sums[thread])
+    for thread in range(n_threads):
+        reach += reaches[thread]
+        totals += sums[thread]
 
 
 @njit(cache=True, nogil=True)
@@ -272,6 +299,18 @@ def believe(
                 probabilities[start + row, c] = shares[c, row]
             predicted[start + row] = best[row]
             uncertainty[start + row] = np.float32(1.0) - (first[row] - second[row])
+
+
+@njit(cache=True, parallel=True, nogil=True)
+def moments(values: Floats) -> tuple[float, float]:
+    """Return the mean of values in [-1, 1] and that of their squares, in any order the same."""
+    total, squares = np.int64(0), np.int64(0)
+    for row in prange(len(values)):
+        value = np.float64(values[row])
+        total += np.int64(np.rint(value * FINE))
+        squares += np.int64(np.rint(value * value * FINE))
+    n = max(len(values), 1) * FINE
+    return total / n, squares / n
 
 
 @njit(cache=True, nogil=True)

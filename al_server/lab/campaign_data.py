@@ -1,5 +1,6 @@
 """What a campaign has labeled so far, as data to replay strategies on."""
 
+from collections import Counter
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,16 +10,21 @@ from al_server.lab.data import LabeledData, from_listing
 from al_server.sources.listing import KnownLabel, Listing
 
 DATABASE = "al.db"
+N_NAMED = 10  # classes in a sentence
 CAUTION = (
     "These are the labels of a campaign, most of them asked for by its strategy: pool and holdout "
     "are both of the kind that it asks for, and what holds here may not hold for the whole pool."
 )
 
 
-def read_campaign(folder: Path, name: str) -> LabeledData:
+def read_campaign(folder: Path, name: str, *, fewest_of_class: int = 1) -> LabeledData:
     """Read the labeled samples of a campaign, from the data folder of its server.
 
     The server may be running: labels that came before this call are taken.
+
+    Parameters
+    ----------
+    fewest_of_class : samples of classes with fewer are left out, and the caution says which
 
     Raises
     ------
@@ -68,6 +74,9 @@ def read_campaign(folder: Path, name: str) -> LabeledData:
     for row in rows:
         label = ledger.standing(row).label
         labels.append(ledger.classes[label] if isinstance(label, int) else None)
+    counts = Counter(label for label in labels if isinstance(label, str))
+    rare = [one for one, n in counts.items() if n < fewest_of_class]
+    labels = [None if label in rare else label for label in labels]
     listing = Listing(
         "vector",
         [sample_ids[row] for row in rows],
@@ -75,4 +84,8 @@ def read_campaign(folder: Path, name: str) -> LabeledData:
         labels=labels,
         classes=list(ledger.classes),
     )
-    return replace(from_listing(name, listing), caution=CAUTION)
+    caution = CAUTION
+    if rare:
+        named = ", ".join(rare[:N_NAMED]) + (", ..." if len(rare) > N_NAMED else "")
+        caution += f" Left out, for fewer than {fewest_of_class} labels of a class: {named}."
+    return replace(from_listing(name, listing), caution=caution)

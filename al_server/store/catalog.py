@@ -140,7 +140,8 @@ class Catalog:
 
 
 def _stored(values: dict[str, Any]) -> StoredCampaign:
-    values["spec"] = CampaignSpec.model_validate(values["spec"])
+    # a campaign made before there were random picks goes on without
+    values["spec"] = CampaignSpec.model_validate({"random_share": 0.0, **values["spec"]})
     values["prepared"] = Prepared(**values["prepared"]) if values["prepared"] else None
     values["failures"] = [Failure.model_validate(failure) for failure in values["failures"]]
     return StoredCampaign(**values)

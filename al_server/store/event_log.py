@@ -40,7 +40,8 @@ class Event:
     lead_time_s : seconds the annotator took, or None
     key : idempotency key, or None
     data : what else belongs to the kind: samples {"first", "n"}; classes {"names"};
-        lease {"expires_at", optionally "first"}; predictions {"file"} or {"file": None}
+        lease {"expires_at", optionally "first", and for a random pick "believed": the label that
+        was predicted then, or None}; predictions {"file"} or {"file": None}
     at : seconds since 1970, UTC; set on appending
     seq : 1, 2, ... within the campaign; set on appending
     """

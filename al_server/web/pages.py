@@ -9,8 +9,11 @@ from flask import Blueprint, redirect, render_template, url_for
 from werkzeug import Response
 
 from al_server import plugins
+from al_server.api.comparisons import report_file
 from al_server.api.context import registry, settings
+from al_server.comparisons.limits import lacking
 from al_server.models import CampaignInfo, Progress
+from strategies.shelf import SHELF
 
 bp = Blueprint(
     "pages",
@@ -55,6 +58,33 @@ def progress(name: str) -> str:
     return render_template(
         "progress.html", info=info, progress=_progress(info), roots=settings().roots
     )
+
+
+@bp.get("/campaigns/<name>/compare")
+def compare(name: str) -> str | Response:
+    """Show what strategies would have done with the labels so far, and let them be compared."""
+    info = registry().info(name)
+    if info.state != "ready":
+        return redirect(url_for("pages.progress", name=name))
+    campaign = registry().campaign(name)
+    return render_template(
+        "compare.html",
+        info=info,
+        lacking=lacking(campaign),
+        strategies={name: _looks_at(name) for name in plugins.names(plugins.STRATEGIES)},
+        comparisons=registry().comparisons.all(campaign),
+    )
+
+
+@bp.get("/campaigns/<name>/compare/<int:number>")
+def report(name: str, number: int) -> Response:
+    """Show the report of a comparison, a document that needs nothing but itself."""
+    return report_file(name, number, "html")
+
+
+def _looks_at(strategy: str) -> str:
+    """Say what decides; of other packages' strategies nothing is known."""
+    return SHELF[strategy].looks_at if strategy in SHELF else ""
 
 
 def _progress(info: CampaignInfo) -> Progress | None:

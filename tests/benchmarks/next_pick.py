@@ -135,6 +135,7 @@ def prepare(options: argparse.Namespace, folder: Path) -> dict[str, float | int 
                 strategy=options.strategy,
                 classifier=options.classifier,
                 k=options.k,
+                random_share=0,
             )
         )
         while (info := registry.info("bench")).state == "preparing":

@@ -193,13 +193,17 @@ def test_rows_that_the_arrays_do_not_know_of_yet_are_not_offered(make_toy: MakeT
     assert loop.offer("dan", 1).reason == "all_leased"
 
 
-def test_a_pick_says_why(make_toy: MakeToy) -> None:
-    loop = make_toy(10).open()
+@pytest.mark.parametrize(
+    ("strategy", "parts"),
+    [("default", {"mass", "diversity"}), ("in_class", {"uncertainty", "density", "diversity"})],
+)
+def test_a_pick_says_why(make_toy: MakeToy, strategy: str, parts: set[str]) -> None:
+    loop = make_toy(10, strategy=strategy).open()
     say(loop, "s0", "ash")
     (row,) = loop.offer("ann", 1).rows
     why = loop.explanations["ann", row]
     assert why is not None
-    assert set(why.parts) == {"uncertainty", "density", "diversity"}
+    assert set(why.parts) == parts
     assert all(0 < part <= 1 for part in why.parts.values())
     say(loop, loop.names.sample_ids[row], "ash")
     assert ("ann", row) not in loop.explanations

@@ -5,9 +5,9 @@ import pytest
 from scipy.stats import rankdata
 
 from strategies.compose import Then
-from strategies.mass import Mass, reads_uncertainty_mass
+from strategies.mass import Mass, mass_of_neighbors, reads_uncertainty_mass
 from strategies.pool import PoolView, Rows, Status
-from strategies.toy_pool import cold, toy_pool
+from strategies.toy_pool import cold, shuffled, toy_pool
 from tests import oracles
 
 RNG = np.random.default_rng(0)
@@ -57,6 +57,29 @@ def test_an_outlier_is_not_asked_about_however_uncertain() -> None:
     row = pool.candidate_rows()[7]
     mass[row] = 0.0  # uncertain itself, perhaps, but nothing near it is
     assert Mass().select(replace(pool, uncertainty_mass=mass), 10, RNG).tolist().count(row) == 0
+
+
+def test_without_a_mass_it_is_made_from_the_neighbors() -> None:
+    pool = replace(toy_pool(n_samples=80), uncertainty_mass=None)
+    assert pool.uncertainty is not None and pool.neighbors is not None
+    own = np.where(pool.status == Status.LABELED, 0, pool.uncertainty)
+    rows, distances = pool.neighbors
+    weights = np.exp(-distances / np.median(distances[:, -1]))
+    weights /= weights.mean() * 2 * rows.shape[1]
+    expected = own.astype(np.float64)
+    for row in range(80):
+        for other, weight in zip(rows[row], weights[row], strict=True):
+            expected[row] += weight * own[other]
+            expected[other] += weight * own[row]
+    found = mass_of_neighbors(own.astype(np.float32), pool.neighbors, pool.tie_key)
+    assert np.allclose(found, expected, rtol=1e-5)
+    given = replace(pool, uncertainty_mass=found)
+    assert Mass().select(pool, 9, RNG).tolist() == Mass().select(given, 9, RNG).tolist()
+    order = RNG.permutation(80)
+    moved = shuffled(pool, order)
+    picks = Mass().select(moved, 9, RNG)
+    assert order[picks].tolist() == Mass().select(pool, 9, RNG).tolist()
+    assert len(Mass().select(cold(pool), 9, RNG)) == 9
 
 
 def test_who_reads_the_mass_is_found_inside_of_others() -> None:

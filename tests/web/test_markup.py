@@ -8,12 +8,14 @@ from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
 from al_server.app import create_app
 from al_server.campaigns import CampaignRegistry
 from al_server.config import Settings
+from al_server.models import Source
 from al_server.web import pages
 from tests.web.serving import Served, vectors
 
@@ -59,6 +61,10 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
         served.make(name="hostile", classes=HOSTILE, source=vectors(folder))
         many = [f"class {n}" for n in range(500)]
         served.make(name="many", classes=many, source=vectors(folder))
+        rows, labels = np.eye(60, dtype=np.float32), np.arange(60) % 2
+        np.savez(folder / "labeled.npz", X=rows, y=labels, classes=np.array(["a", "b"]))
+        known = Source(kind="npz", path="labeled.npz", labels=True)
+        served.make(name="labeled", classes=["a", "b"], source=known, strategy="power?beta=2")
         yield create_app(settings, registry).test_client()
 
 
@@ -68,6 +74,8 @@ PAGES = [
     "/campaigns/hostile/annotate",
     "/campaigns/hostile/progress",
     "/campaigns/many/progress",
+    "/campaigns/many/compare",
+    "/campaigns/labeled/compare",
     "/campaigns/nobody/progress",
 ]
 

@@ -132,3 +132,30 @@ def test_what_is_open_and_focused_stays_so_when_the_list_is_renewed(
     expect(card).to_contain_text("1 of 9 samples labeled")
     expect(card.locator("details.failures")).to_have_attribute("open", "")
     expect(card.get_by_role("link", name="Annotate")).to_be_focused()
+
+
+def test_the_comparison_with_random_sampling_is_said_drawn_and_listed(
+    served: Served, page: Page
+) -> None:
+    campaign = served.make(source=digits(served.folder, n=150), random_share=0.4, n_answers=90)
+    found = campaign.progress().against_random
+    assert found is not None
+    page.goto(f"/campaigns/{campaign.spec.name}/progress")
+    against = page.locator("#against")
+    last = found.points[-1]
+    expect(against).to_contain_text(f"With {last.n_labeled} labels it was right on")
+    for line in against.locator("polyline").all():
+        assert len((line.get_attribute("points") or "").split()) == len(found.points)
+    against.get_by_text("Show as a table").click()
+    rows = against.locator("tbody tr")
+    expect(rows).to_have_count(len(found.points))
+    expect(rows.last).to_contain_text(f"{100 * last.campaign:.1f}%")
+    expect(page.locator(".tiles")).to_contain_text("Random picks right")
+
+
+def test_a_campaign_without_random_picks_says_that_it_cannot_be_compared(
+    served: Served, page: Page
+) -> None:
+    campaign = served.make(random_share=0, n_answers=2)
+    page.goto(f"/campaigns/{campaign.spec.name}/progress")
+    expect(page.locator("#against")).to_contain_text("no pick of this campaign is random")

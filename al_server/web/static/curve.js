@@ -7,6 +7,7 @@ const HEIGHT = 260;
 const root = byId("curve");
 let points = [];
 let shown = null;
+let drawnWidth = 0;
 
 function svg(tag, attributes, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -38,7 +39,8 @@ export function ticks(low, high, most) {
 
 function draw() {
   if (root.hidden) return;
-  const width = Math.max(root.clientWidth, 240);
+  drawnWidth = root.clientWidth;
+  const width = Math.max(drawnWidth, 240);
   const high = points.at(-1).x;
   const floor = Math.max(0, Math.floor(Math.min(...points.map(({ y }) => y)) * 10) / 10);
   const x = (n) => MARGIN.left + ((width - MARGIN.left - MARGIN.right) * n) / high;
@@ -150,6 +152,7 @@ function update() {
 
 if (root) {
   update();
-  new ResizeObserver(draw).observe(root.parentElement);
+  // an opened table changes the height alone: drawn anew, the curve would lose the focus
+  new ResizeObserver(() => root.clientWidth !== drawnWidth && draw()).observe(root.parentElement);
   document.addEventListener("al:refreshed", update);
 }

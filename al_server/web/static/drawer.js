@@ -22,6 +22,10 @@ const PARTS = {
     "Density",
     (n, of) => `It has closer company than ${n}% of ${of}: its label tells about many.`,
   ],
+  mass: [
+    "Uncertainty around it",
+    (n, of) => `More is uncertain here and nearby than around ${n}% of ${of}: its label tells most.`,
+  ],
   diversity: [
     "Diversity",
     (n, of) => `It is further from all that was answered than ${n}% of ${of}.`,
@@ -29,7 +33,7 @@ const PARTS = {
 };
 const ALL = "the candidates";
 // in_class ranks the density among candidates that are predicted alike
-const IN_CLASS = ["default", "in_class"];
+const IN_CLASS = ["in_class"];
 const ALIKE = "the candidates predicted alike";
 
 export class Drawer {
@@ -152,7 +156,7 @@ export class Drawer {
 }
 
 function why({ kind, receipt }, tile) {
-  const { strategy, score, parts, nearest_labeled: nearest } = receipt;
+  const { strategy, score, parts, random, nearest_labeled: nearest } = receipt;
   const of = (name) => (name === "density" && IN_CLASS.includes(strategy) ? ALIKE : ALL);
   return [
     parts
@@ -164,7 +168,7 @@ function why({ kind, receipt }, tile) {
       : h(
           "p",
           {},
-          strategy === "uniform" ? "Drawn at random." : "This strategy gives no percentiles.",
+          reason(strategy, random),
         ),
     h("h3", {}, "Nearest labeled samples"),
     nearest.length
@@ -180,6 +184,13 @@ function why({ kind, receipt }, tile) {
       `Strategy ${strategy}` + (score === null ? "" : `, score ${score.toPrecision(3)}`),
     ),
   ];
+}
+
+function reason(strategy, random) {
+  if (strategy === "uniform") return "Drawn at random.";
+  return random
+    ? "Drawn at random, to measure how well the classifier does and what the strategy gains."
+    : "This strategy gives no percentiles.";
 }
 
 function part(name, share, of) {

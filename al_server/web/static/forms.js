@@ -106,7 +106,7 @@ function fieldAt(form, path) {
     .replace(/\[\d+\]/g, "")
     .split(".")
     .at(-1);
-  const field = { lease_s: "lease_min" }[name] ?? name;
+  const field = { lease_s: "lease_min", random_share: "random_percent" }[name] ?? name;
   return form.elements[field]?.id ? field : null;
 }
 

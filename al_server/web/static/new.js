@@ -38,7 +38,7 @@ function preview() {
 }
 
 function spec() {
-  const { name, classes, task, strategy, lease_min } = form.elements;
+  const { name, classes, task, strategy, random_percent, lease_min } = form.elements;
   const made = {
     name: name.value.trim(),
     classes: classNames(classes.value),
@@ -50,6 +50,7 @@ function spec() {
     if (form.elements[field].value.trim()) made[field] = form.elements[field].value.trim();
   for (const field of NUMBERS)
     if (form.elements[field].value) made[field] = Number(form.elements[field].value);
+  if (random_percent.value) made.random_share = Number(random_percent.value) / 100;
   if (lease_min.value) made.lease_s = Number(lease_min.value) * 60;
   return made;
 }

@@ -116,7 +116,10 @@ class SmallLabelStudio:
         rows = [
             p
             for p in self._predictions.values()
-            if p["model_version"] == self.settings["model_version"] and p["task"] not in done
+            if p["model_version"] == self.settings["model_version"]
+            and p["task"] not in done
+            # the real one takes no prediction for a task that is gone
+            and "gone" not in self._tasks[p["task"]]
         ]
         return min(rows, key=lambda p: p["score"])["task"] if rows else None
 
