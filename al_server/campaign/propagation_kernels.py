@@ -310,7 +310,7 @@ def moments(values: Floats) -> tuple[float, float]:
         total += np.int64(np.rint(value * FINE))
         squares += np.int64(np.rint(value * value * FINE))
     n = max(len(values), 1) * FINE
-    return total / n, squares / n
+    return float(total / n), float(squares / n)
 
 
 @njit(cache=True, nogil=True)

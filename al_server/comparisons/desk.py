@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_S: Final = 3600.0
 N_KEPT: Final = 5
+_LEAVES_WITHIN_S = 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -73,6 +74,9 @@ class ComparisonDesk:
         plan = plan_of(campaign, asked)
         n_labeled = check_enough(campaign, holdout=asked.holdout)
         known = kept.Asked(asked=asked, n_labeled=n_labeled, started_at=time.time())
+        running = self._running
+        if running is not None and kept.has_ended(running.folder):
+            running.is_over.wait(_LEAVES_WITHIN_S)  # its report is there, it is just leaving
         with self._lock:
             if self._running is not None:
                 raise Busy(
