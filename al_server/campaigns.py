@@ -49,6 +49,7 @@ class CampaignRegistry:
     executor : where samples are taken in; default: one thread, so that one embedding at a time
         has the machine
     start_comparison : starts a comparison of strategies; default: in a process of its own
+    opens : whether campaigns are opened at once, in the background; else `open_all` begins it
 
     Attributes
     ----------
@@ -66,6 +67,7 @@ class CampaignRegistry:
         *,
         executor: Executor | None = None,
         start_comparison: Start = Process,
+        opens: bool = True,
     ) -> None:
         self._settings = settings
         self._folder = DataFolder(settings.data)
@@ -84,13 +86,19 @@ class CampaignRegistry:
         self._opener = threading.Thread(
             target=self._open_all, args=(list(self._stored.values()),), name="opener", daemon=True
         )
+        if opens:
+            self.open_all()
+
+    def open_all(self) -> None:
+        """Begin to open the campaigns there are; once."""
         self._opener.start()
 
     def close(self) -> None:
         """Stop the background, finish what was asked of the campaigns, free the folder."""
         self._stopping.set()
         self.comparisons.close()
-        self._opener.join()
+        if self._opener.ident is not None:
+            self._opener.join()
         self._executor.shutdown(wait=True, cancel_futures=True)
         with self._lock:
             for campaign in self._campaigns.values():

@@ -91,10 +91,13 @@ def run(settings: Settings) -> None:
     settings = settings.model_copy(update={"port": port, "token": _token(settings)})
     if settings.demo:
         settings = demo.with_root(settings)
-    registry = CampaignRegistry(settings)
+    registry = CampaignRegistry(settings, opens=False)
     try:
-        has_demo = settings.demo and demo.make(registry, settings.data)
         app = create_app(settings, registry)
+        # after the app: both routes and kernels are compiled by way of Python's `ast`, which may
+        # fail in two threads at a time (Python 3.11)
+        registry.open_all()
+        has_demo = settings.demo and demo.make(registry, settings.data)
         app.wsgi_app = AccessLog(app.wsgi_app)  # type: ignore[method-assign]
         server = open_server(app, settings)
         _announce(settings, has_demo=has_demo)
