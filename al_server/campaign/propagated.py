@@ -69,12 +69,14 @@ class Cosines:
 class Propagated:
     """Class probabilities by what reaches a sample, and by the centroids of the classes.
 
-    P = 1/2 propagation + 1/2 centroid. The reach of class c is F_c, the sum over its labels i of
-    pi_i = (1 - a)(I - a S)^-1 e_i, a = 0.9, with S the graph of the 10 nearest neighbours,
-    symmetrized and normalized; propagation takes classes in proportion to N F_c / m
+    P is in proportion to (propagation + centroid)^2. The reach of class c is F_c, the sum over its
+    labels i of pi_i = (1 - a)(I - a S)^-1 e_i, a = 0.9, with S the graph of the 10 nearest
+    neighbours, symmetrized and normalized; propagation takes classes in proportion to N F_c / m
     (m / m_c)^0.75 + 0.3 / C, where m_c is the sum of F_c over the pool and m its mean over the
     classes seen. Centroid is the softmax over the classes seen of cos(x, sum of the vectors of the
-    class) / the standard deviation of these cosines over the pool.
+    class) / the standard deviation of these cosines over the pool. The mean of two cautious
+    opinions is too cautious; the square brings the calibration error on real sets from some .3 to
+    .1, changes no prediction, and which samples are picked hardly.
 
     Linear in the labels: a label adds its pi_i, an undo takes the same away, in whole numbers, so
     that nothing depends on the order. pi_i is found by pushing what arrives on, from sample to

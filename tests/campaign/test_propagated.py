@@ -72,7 +72,7 @@ def probabilities_of(classifier: Propagated, book: LabelBook, reach: Floats) -> 
     odds = np.exp(cosines / cosines.std())
     odds /= odds.sum(axis=1, keepdims=True)
     shares[:, seen] += odds
-    return shares / 2
+    return shares**2 / (shares**2).sum(axis=1, keepdims=True)
 
 
 def give(classifier: Propagated, book: LabelBook, row: int, label: int) -> None:
@@ -175,8 +175,9 @@ def test_samples_from_outside_take_the_mean_of_their_neighbors() -> None:
     shares = shares * known.factors + PRIOR / 3
     odds = np.exp(known.steepness * vectors @ known.centroids.T)
     shares, odds = (one / one.sum(axis=1, keepdims=True) for one in (shares, odds))
-    expected = shares + odds
-    assert np.allclose(beliefs.probabilities, expected / 2, atol=1e-4)
+    expected = (shares + odds) ** 2
+    expected /= expected.sum(axis=1, keepdims=True)
+    assert np.allclose(beliefs.probabilities, expected, atol=1e-4)
     assert all(set(rows.tolist()) <= {3, 7, 20, 41} for rows, _ in voters)
     onlookers = Onlookers(vectors, classifier)
     assert np.array_equal(onlookers.beliefs.probabilities, beliefs.probabilities)
