@@ -2,7 +2,7 @@
 # make run-label-studio  Label Studio beside the server, with a project connected to it
 # make test   everything: ruff, mypy, all tests
 # make check  the fast part of it, under two minutes
-# make bench-peers  the libraries that tests/benchmarks compares with, in .venv-bench
+# make bench-peers  the libraries that tests/benchmarks compares with, in .venv-bench*
 # make clean  remove what make has made; the data folder stays
 #
 # PYTHON=python3.12 make run   takes that Python for the environment
@@ -17,6 +17,8 @@ LABEL_STUDIO_STAMP := $(LABEL_STUDIO)/installed-$(shell cksum < requirements-lab
 
 PEERS := .venv-bench
 PEERS_STAMP := $(PEERS)/installed-$(shell cksum < requirements-bench.txt | cut -d ' ' -f 1)
+OLDER_PEERS := .venv-bench-older
+OLDER_PEERS_STAMP := $(OLDER_PEERS)/installed-$(shell cksum < requirements-bench-older.txt | cut -d ' ' -f 1)
 
 # a Python prints here what it lacks for making the environment, one line, or nothing
 define WHAT_IS_MISSING
@@ -49,7 +51,7 @@ run-label-studio: $(RUN_STAMP) $(LABEL_STUDIO_STAMP)
 
 label-studio: $(LABEL_STUDIO_STAMP)
 
-bench-peers: $(PEERS_STAMP)
+bench-peers: $(PEERS_STAMP) $(OLDER_PEERS_STAMP)
 
 test: lint $(LABEL_STUDIO_STAMP)
 	AL_REQUIRE_LABEL_STUDIO=1 $(BIN)/python -m pytest
@@ -63,7 +65,7 @@ lint: $(DEV_STAMP)
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv $(LABEL_STUDIO) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv $(LABEL_STUDIO) $(PEERS) $(OLDER_PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -108,3 +110,8 @@ $(PEERS_STAMP): $(BIN)/python
 	test -x $(PEERS)/bin/python || $(BIN)/python -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --disable-pip-version-check -q -r requirements-bench.txt
 	@rm -f $(PEERS)/installed-* && touch $@
+
+$(OLDER_PEERS_STAMP): $(BIN)/python
+	test -x $(OLDER_PEERS)/bin/python || $(BIN)/python -m venv $(OLDER_PEERS)
+	$(OLDER_PEERS)/bin/python -m pip install --disable-pip-version-check -q -r requirements-bench-older.txt
+	@rm -f $(OLDER_PEERS)/installed-* && touch $@
