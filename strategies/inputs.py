@@ -176,7 +176,7 @@ def uncertainty_mass(pool: PoolView, strategy: str) -> Column:
     if pool.uncertainty_mass is None:
         raise ValueError(
             f"{strategy} needs pool.uncertainty_mass, the uncertainty of each row and of its "
-            "neighbors; before the first label the density will do"
+            "neighbors, or pool.neighbors to make it from"
         )
     return _column(pool, "uncertainty_mass", pool.uncertainty_mass, np.float32)
 

@@ -11,6 +11,8 @@ from strategies.inputs import Column
 from strategies.labeled import SHORTEST_WIDTH
 from strategies.pool import Explanation, Neighbors, PoolView, Rows, Status
 
+N_LINKS = 10
+
 
 @dataclass(frozen=True)
 class Mass:
@@ -78,13 +80,13 @@ def mass_of_neighbors(
 ) -> Column:
     """Return the uncertainty of each row and, weighted, of its neighbors in both directions.
 
-    Weights are exp(-d / h), h the median distance of the last neighbor, scaled to the mean
-    1 / (2 k).
+    The ten nearest count. Weights are exp(-d / h), h the median distance of the last of them,
+    scaled to the mean 1 / 20.
 
     Parameters
     ----------
     uncertainty : float32 array of shape (n_samples,), 0 where there is a label
-    neighbors : of shape (n_samples, k); some 10 are meant
+    neighbors : of shape (n_samples, k), 10 or more; -1 where there is none
     tie_key : uint64 array of shape (n_samples,); sums go in its order, whatever that of the rows
 
     Returns
@@ -92,17 +94,20 @@ def mass_of_neighbors(
     float32 array of shape (n_samples,)
     """
     order = np.argsort(tie_key, kind="stable")
-    rows, k = neighbors.rows[order], neighbors.rows.shape[1]
-    if rows.size == 0:
+    rows = neighbors.rows[order, :N_LINKS]
+    is_there = rows >= 0  # small pools have fewer
+    if not is_there.any():
         return uncertainty
-    distances = neighbors.distances[order].astype(np.float64)
-    weights = np.exp(-distances / max(float(np.median(distances[:, -1])), SHORTEST_WIDTH))
+    distances = neighbors.distances[order, :N_LINKS].astype(np.float64)
+    last = distances[np.arange(len(rows)), is_there.sum(axis=1) - 1]
+    width = max(float(np.median(last[is_there.any(axis=1)])), SHORTEST_WIDTH)
+    weights = np.where(is_there, np.exp(-np.where(is_there, distances, 0) / width), 0)
     # sorted, so that the mean does not depend on the order of the rows
-    weights /= 2 * k * np.sort(weights, axis=None).mean()
+    weights /= 2 * N_LINKS * np.sort(weights[is_there]).mean()
     mass = uncertainty.astype(np.float64)
     mass[order] += (weights * uncertainty[rows]).sum(axis=1)
-    towards = weights * uncertainty[order][:, None]
-    mass += np.bincount(rows.ravel(), towards.ravel(), minlength=len(mass))
+    towards = (weights * uncertainty[order][:, None])[is_there]
+    mass += np.bincount(rows[is_there], towards, minlength=len(mass))
     return mass.astype(np.float32)
 
 

@@ -124,10 +124,6 @@ class Answers(Protocol):
         """Take in that classes were appended to the book."""
         ...
 
-    def neighbors_of(self, position: int) -> Voters:
-        """Return the labeled samples that decide on a row."""
-        ...
-
 
 NOTHING: NDArray[np.float32] = np.empty(0, np.float32)
 """Goes for a column that nobody wants."""
@@ -135,6 +131,10 @@ NOTHING: NDArray[np.float32] = np.empty(0, np.float32)
 
 class Classifier(Answers, Protocol):
     """One that answers for the pool itself."""
+
+    def neighbors_of(self, row: int) -> Voters:
+        """Return the labeled samples that decide on a row."""
+        ...
 
     def grow(self, embeddings: NDArray[np.float32]) -> None:
         """Let rows be appended: `embeddings` holds the old ones and the new."""
@@ -219,12 +219,12 @@ class KnnVotes:
         self.beliefs = Beliefs.blank(len(self.embeddings), self._book.n_classes)
         self._vote(np.arange(len(self.embeddings)))
 
-    def neighbors_of(self, position: int) -> Voters:
+    def neighbors_of(self, row: int) -> Voters:
         """Return the labeled samples that vote on a row, nearest first."""
-        n_voting = min(int(self._nearest.count[position]), self.settings.k)
+        n_voting = min(int(self._nearest.count[row]), self.settings.k)
         return Voters(
-            self._nearest.rows[position, :n_voting],
-            self._nearest.distances[position, :n_voting],
+            self._nearest.rows[row, :n_voting],
+            self._nearest.distances[row, :n_voting],
         )
 
     def predict(self, vectors: NDArray[np.float32], index: KnnIndex) -> Predictions:

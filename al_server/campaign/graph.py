@@ -12,6 +12,7 @@ from strategies.kernels.threads import threads_for
 N_LINKS = 10
 """Nearest neighbours of a sample that it is linked to."""
 _CHUNK = 1024
+_FINE = np.float64(2**32)
 
 
 class Graph(NamedTuple):
@@ -57,7 +58,8 @@ def make_graph(lists: NearestLists, keys: NDArray[np.uint64], *, width: float) -
     spread = np.empty_like(weights)
     with threads_for(len(weights)):
         _normalize(starts, rows, weights, spread)
-    total = float((weights * directions).sum(dtype=np.float64))
+    # in whole numbers, so that it does not depend on the order of the rows
+    total = float(np.rint(weights * directions * _FINE).astype(np.int64).sum()) / _FINE
     n_directed = max(1, int((near >= 0).sum()))
     # each direction of a pair counts at both of its ends
     scale = n_directed / (N_LINKS * total) if total > 0 else 0.0

@@ -20,6 +20,8 @@ MOST_THREADS, LABELS_A_THREAD = 4, 32  # where all labels spread at once
 N_VOTERS = 10  # labels that a prediction is explained by
 _FIXED = 2.0**40  # whole numbers in a coordinate of 1
 
+Whole = NDArray[np.int64]
+
 
 class Known(NamedTuple):
     """What the labels say, whatever they are asked about.
@@ -55,7 +57,13 @@ class Cosines:
     def __init__(self, vectors: NDArray[np.float32], n_classes: int) -> None:
         self._vectors = vectors
         self.values: NDArray[np.float32] = np.zeros((n_classes, len(vectors)), np.float32)
-        self._known_at = np.zeros(n_classes, np.int64)
+        self._known_at: Whole = np.zeros(n_classes, np.int64)
+
+    def add_classes(self, n_new: int) -> None:
+        """Append classes without labels."""
+        more = np.zeros((n_new, self.values.shape[1]), np.float32)
+        self.values = np.concatenate([self.values, more])
+        self._known_at = np.concatenate([self._known_at, np.zeros(n_new, np.int64)])
 
     def follow(self, centroids: NDArray[np.float32], moved_at: NDArray[np.int64]) -> list[int]:
         """Renew the cosines to centroids that have moved since; return which these are."""
@@ -117,14 +125,18 @@ class Propagated:
         n_samples, n_classes = len(self.embeddings), self._book.n_classes
         self._work = kernels.make_work(n_samples)
         self._said: dict[int, int] = {}  # the labels that are in the sums
-        self.reach = np.zeros((n_classes, n_samples), np.int64)
-        self._totals = np.zeros(n_classes, np.int64)
-        self._sums = np.zeros((n_classes, self.embeddings.shape[1]), np.int64)
-        self._n_labels = np.zeros(n_classes, np.int64)
+        self.reach: Whole = np.zeros((n_classes, n_samples), np.int64)
+        self._totals: Whole = np.zeros(n_classes, np.int64)
+        self._sums: Whole = np.zeros((n_classes, self.embeddings.shape[1]), np.int64)
+        self._n_labels: Whole = np.zeros(n_classes, np.int64)
         self._cosines = Cosines(self.embeddings, n_classes)
-        self._moments = np.zeros((n_classes, 2))  # mean cosine and mean square, of each class
+        self._moments: NDArray[np.float64] = np.zeros(
+            (n_classes, 2)
+        )  # mean cosine and mean square, of each class
         self._beliefs = Beliefs.blank(n_samples, n_classes)
-        self._moved_at = np.zeros(n_classes, np.int64)  # versions in which centroids moved last
+        self._moved_at: Whole = np.zeros(
+            n_classes, np.int64
+        )  # versions in which centroids moved last
         self._is_stale = True
         self.version += 1
 
@@ -156,6 +168,7 @@ class Propagated:
             self._is_outgrown = False
         self._begin()
         labeled = self._book.labeled_rows()
+        labeled = labeled[np.argsort(self._book.labels[labeled], kind="stable")]
         classes = self._book.labels[labeled]
         self._said = dict(zip(labeled.tolist(), classes.tolist(), strict=True))
         n_threads = min(MOST_THREADS, get_num_threads(), 1 + len(labeled) // LABELS_A_THREAD)
@@ -184,8 +197,23 @@ class Propagated:
         """Do nothing: `grow` brings the pool."""
 
     def add_classes(self) -> None:
-        """Make room for classes that were appended to the book."""
-        self.rebuild(np.arange(len(self.embeddings)))
+        """Make room for classes that were appended to the book: they reach nobody yet."""
+        n_new = self._book.n_classes - len(self.reach)
+        self.reach, self._sums, self._moments, self._totals, self._n_labels, self._moved_at = (
+            np.concatenate([one, np.zeros((n_new, *one.shape[1:]), one.dtype)])
+            for one in (
+                self.reach,
+                self._sums,
+                self._moments,
+                self._totals,
+                self._n_labels,
+                self._moved_at,
+            )
+        )
+        self._cosines.add_classes(n_new)
+        self._beliefs = Beliefs.blank(len(self._beliefs.predicted), self._book.n_classes)
+        self._is_stale = True
+        self.version += 1
 
     def _add(self, row: int, label: int, sign: int) -> None:
         if self._is_outgrown:
@@ -266,33 +294,29 @@ class Propagated:
 
     def neighbors_of(self, row: int) -> Voters:
         """Return the labeled rows that reach a row most, and their distances."""
-        return self._voters(np.array([row]), np.ones(1), self.embeddings[row])
-
-    def predict(self, vectors: NDArray[np.float32], index: KnnIndex) -> Predictions:
-        """Tell of samples from outside by the nearest samples of the pool, labeled or not."""
-        onlookers = Onlookers(vectors, self)
-        voters = [onlookers.neighbors_of(position) for position in range(len(vectors))]
-        return Predictions(onlookers.beliefs, voters)
-
-    def voters_of(
-        self, near: NDArray[np.int32], weights: NDArray[np.float32], vector: NDArray[np.float32]
-    ) -> Voters:
-        """Return the labeled rows that reach a sample from outside most, and their distances."""
-        shares = weights.astype(np.float64) / max(float(weights.sum()), 1e-30)
-        return self._voters(near[near >= 0].astype(np.int64), shares[near >= 0], vector)
-
-    def _voters(
-        self, rows: NDArray[np.int64], amounts: NDArray[np.float64], vector: NDArray[np.float32]
-    ) -> Voters:
         self._catch_up()
         # what i sends to j is what j sends to i: one spreading tells of all labels
         links = self.graph.starts, self.graph.rows, self.graph.spread
-        found, arrived = kernels.reach_from(*links, rows, amounts, self._work)
+        found, arrived = kernels.reach_from(*links, row, self._work)
         is_labeled = self._book.labels[found] >= 0
         found, arrived = found[is_labeled], arrived[is_labeled]
         most = found[np.lexsort((self._book.keys[found], -arrived))][:N_VOTERS]
-        distances = cosine_distances(self.embeddings, vector[None], rows=most.astype(np.int64))[0]
+        vector = self.embeddings[row][None]
+        distances = cosine_distances(self.embeddings, vector, rows=most.astype(np.int64))[0]
         return Voters(most, distances)
+
+    def predict(self, vectors: NDArray[np.float32], index: KnnIndex) -> Predictions:
+        """Tell of samples from outside by the nearest samples of the pool, labeled or not.
+
+        Those who are named for it are the nearest labeled ones.
+        """
+        k = min(N_VOTERS, len(index))
+        if k == 0:
+            nobody = Voters(np.empty(0, np.int32), np.empty(0, np.float32))
+            return Predictions(Onlookers(vectors, self).beliefs, [nobody] * len(vectors))
+        near = index.search(vectors, k=k)
+        voters = [Voters(*one) for one in zip(*near, strict=True)]
+        return Predictions(Onlookers(vectors, self).beliefs, voters)
 
 
 class Onlookers:
@@ -330,11 +354,6 @@ class Onlookers:
             self._beliefs = self._classifier.believe(self._cosines, self._near, self._weights)
         return self._beliefs
 
-    def neighbors_of(self, position: int) -> Voters:
-        """Return the labeled rows that reach one of them most, and their distances."""
-        near, weights = self._near[position], self._weights[position]
-        return self._classifier.voters_of(near, weights, self.embeddings[position])
-
     def learn(self, row: int, column: NDArray[np.float32]) -> None:
         """Do nothing: what the pool has learned is asked for anew."""
 
@@ -349,4 +368,4 @@ class Onlookers:
 
     def add_classes(self) -> None:
         """Make room for classes that were appended to the book."""
-        self._cosines = Cosines(self.embeddings, self._classifier.n_classes)
+        self._cosines.add_classes(self._classifier.n_classes - len(self._cosines.values))

@@ -16,6 +16,7 @@ Floats = NDArray[np.float32]
 
 ALPHA = 0.9  # share of what arrives at a sample that goes on to those it is linked to
 TOLERANCE = 1e-4  # less than this does not go on
+ROUGH = 1e-3  # the same where only the order of the largest counts
 UNIT = 2.0**40  # whole numbers in a reach of 1
 FINE = 2.0**32  # whole numbers in a cosine of 1
 _ENTRIES = 4096  # of a chunk of rows: they stay in the nearest cache
@@ -52,6 +53,7 @@ def _spread(
     spread: Floats,
     sources: NDArray[np.int64],
     amounts: NDArray[np.float64],
+    tolerance: float,
     work: Work,
 ) -> int:
     """Let amounts spread from some rows until little goes on; returns how many were reached.
@@ -81,7 +83,7 @@ def _spread(
                 work.is_reached[other] = True
                 work.reached[n_reached] = other
                 n_reached += 1
-            if not work.is_queued[other] and work.waiting[other] >= TOLERANCE:
+            if not work.is_queued[other] and work.waiting[other] >= tolerance:
                 work.is_queued[other] = True
                 work.queue[last % size] = other
                 last += 1
@@ -118,7 +120,8 @@ def add_labels(
     one = np.ones(1)
     for place in range(len(labeled)):
         label = classes[place]
-        n_reached = _spread(starts, rows, spread, labeled[place : place + 1], one, work)
+        source = labeled[place : place + 1]
+        n_reached = _spread(starts, rows, spread, source, one, TOLERANCE, work)
         for at in range(n_reached):
             row = work.reached[at]
             amount = sign * np.int64(work.arrived[row] * UNIT)
@@ -138,18 +141,24 @@ def add_many_labels(
     reach: Reach,
     totals: Reach,
 ) -> None:
-    """Do what `add_labels` does, shared out; each thread takes as much memory as `reach`."""
-    n_classes, n_samples = reach.shape
-    reaches = np.zeros((n_threads, n_classes, n_samples), np.int64)
-    sums = np.zeros((n_threads, n_classes), np.int64)
+    """Do what `add_labels` does; each thread has classes of its own, so that none write together.
+
+    Parameters
+    ----------
+    labeled, classes : sorted by class
+    """
+    n_labels = len(labeled)
     for thread in prange(n_threads):
-        some = slice(thread, len(labeled), n_threads)
-        work = make_work(n_samples)
-        own, own_classes = labeled[some].copy(), classes[some].copy()
-        add_labels(starts, rows, spread, own, own_classes, 1, work, reaches[thread], sums[thread])
-    for thread in range(n_threads):
-        reach += reaches[thread]
-        totals += sums[thread]
+        first, last = n_labels * thread // n_threads, n_labels * (thread + 1) // n_threads
+        # a class belongs to the thread in whose part it begins
+        while 0 < first < n_labels and classes[first] == classes[first - 1]:
+            first += 1
+        while 0 < last < n_labels and classes[last] == classes[last - 1]:
+            last += 1
+        if first < last:
+            work = make_work(len(starts) - 1)
+            part = labeled[first:last], classes[first:last]
+            add_labels(starts, rows, spread, part[0], part[1], 1, work, reach, totals)
 
 
 @njit(cache=True, nogil=True)
@@ -157,12 +166,11 @@ def reach_from(
     starts: NDArray[np.int64],
     rows: NDArray[np.int32],
     spread: Floats,
-    sources: NDArray[np.int64],
-    amounts: NDArray[np.float64],
+    source: int,
     work: Work,
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Return the rows that amounts spread to, and how much arrives there."""
-    n_reached = _spread(starts, rows, spread, sources, amounts, work)
+    """Return the rows that one spreads to, and roughly how much arrives there."""
+    n_reached = _spread(starts, rows, spread, np.array([source]), np.ones(1), ROUGH, work)
     found = work.reached[:n_reached].copy()
     arrived = work.arrived[found]
     _clear(work, n_reached)

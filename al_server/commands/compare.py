@@ -69,9 +69,7 @@ _METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
 @click.option(
     "--classifier",
     type=click.Choice(["knn", "propagated"]),
-    default="knn",
-    show_default=True,
-    help="The campaign's, in all arms.",
+    help="In all arms [that of the campaign; else propagated].",
 )
 @click.option(
     "--shared-start",
@@ -122,12 +120,15 @@ def compare(
 
     source_keys = ("embedder", "checkpoint", "column", "label_column")
     source = {key: options.pop(key) for key in source_keys}
+    classifier = options.pop("classifier")
     plan = _plan(**options)
     folders = _folders(out, data)
     reports: dict[str, Report] = {}
     for one, folder in folders.items():
         labeled = _read(context, one, folder, data_folder, source)
-        found = _compare(labeled, plan, folder, n_workers)
+        judged_by = classifier or labeled.classifier or plan.classifier
+        own_plan = plan.model_copy(update={"classifier": judged_by})
+        found = _compare(labeled, own_plan, folder, n_workers)
         reports[folder.name] = found.report
         if not as_json:
             _say(found, folder)

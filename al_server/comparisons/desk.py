@@ -17,6 +17,7 @@ from al_server.comparisons import kept
 from al_server.comparisons.limits import check_enough, plan_of
 from al_server.comparisons.process import Job, Process, Start
 from al_server.errors import Busy, NotFound
+from al_server.lab.writing import write_whole
 from al_server.models import ComparisonIn, ComparisonInfo
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class ComparisonDesk:
         before = kept.folders(_parent(campaign))
         folder = _parent(campaign) / str(int(before[-1].name) + 1 if before else 1)
         folder.mkdir(parents=True)
-        (folder / kept.ASKED).write_text(known.model_dump_json(), "utf-8")
+        write_whole(folder / kept.ASKED, known.model_dump_json().encode())
         info = kept.info(folder)
         name = campaign.spec.name
         try:

@@ -8,6 +8,7 @@ from typing import Final
 import orjson
 from pydantic import BaseModel
 
+from al_server.lab.writing import write_whole
 from al_server.models import ComparisonIn, ComparisonInfo, ComparisonVerdict
 
 FOLDER: Final = "comparisons"
@@ -38,7 +39,7 @@ def has_ended(folder: Path) -> bool:
 
 def say_failed(folder: Path, reason: str) -> None:
     """Write down why a comparison came to nothing."""
-    (folder / _ERROR).write_bytes(orjson.dumps({"error": reason}))
+    write_whole(folder / _ERROR, orjson.dumps({"error": reason}))
 
 
 def info(folder: Path) -> ComparisonInfo:

@@ -88,4 +88,5 @@ def read_campaign(folder: Path, name: str, *, fewest_of_class: int = 1) -> Label
     if rare:
         named = ", ".join(rare[:N_NAMED]) + (", ..." if len(rare) > N_NAMED else "")
         caution += f" Left out, for fewer than {fewest_of_class} labels of a class: {named}."
-    return replace(from_listing(name, listing), caution=caution)
+    found = from_listing(name, listing)
+    return replace(found, caution=caution, classifier=campaign.spec.classifier)

@@ -1,5 +1,6 @@
 """A folder belongs to one comparison: runs of two must never be mixed."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,9 +28,10 @@ def claim(folder: Path, plan: Plan, data: LabeledData, own: "Mapping[str, Strate
     ours: dict[str, Any] = {
         "plan": plan.model_dump(mode="json"),
         "data": data.fingerprint(),
-        "own": {name: type(strategy).__name__ for name, strategy in own.items()},
+        "own": {name: repr(strategy) for name, strategy in own.items()},
         "default": plugins.DEFAULT_STRATEGY,
         "version": __version__,
+        "code": _code(),
     }
     file = folder / PLAN_FILE
     if not file.exists():
@@ -48,9 +50,21 @@ def claim(folder: Path, plan: Plan, data: LabeledData, own: "Mapping[str, Strate
     )
 
 
+def _code() -> str:
+    """Return a hash of the code that decides about numbers: selection, classifiers, measuring."""
+    root = Path(__file__).resolve().parents[2]
+    found = hashlib.sha256()
+    for folder in ("strategies", "al_server/campaign", "al_server/lab"):
+        for file in sorted((root / folder).rglob("*.py")):
+            found.update(file.read_bytes())
+    return found.hexdigest()[:16]
+
+
 def _differences(theirs: dict[str, Any], ours: dict[str, Any]) -> str:
     """Say in which settings of the plan, or in what else, two comparisons differ."""
-    found = [key for key in ("data", "own", "default", "version") if theirs.get(key) != ours[key]]
+    found = [
+        key for key in ("data", "own", "default", "version", "code") if theirs.get(key) != ours[key]
+    ]
     plan = theirs.get("plan", {})
     found += [
         f"{key} was {plan.get(key)!r}" for key in ours["plan"] if plan.get(key) != ours["plan"][key]

@@ -203,7 +203,8 @@ def _run_rest(
                 probe_file.append(run, probe)
             curves_file.append(run, trace)
 
-    data_file = folder / ".data.npz"
+    # workers keep what they have read by its name
+    data_file = folder / f".data-{data.fingerprint()}.npz"
     missing = {
         repeat: tuple(arm for arm in plan.arms if Run(arm, repeat) not in done)
         for repeat in range(len(splits))

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ class LabeledData:
     groups : int64 array of shape (n_samples,), the group that a sample must not be parted from, or
         None
     caution : what readers of a report must know about these labels, or None
+    classifier : that of the campaign they are from, or None
     """
 
     name: str
@@ -35,6 +37,7 @@ class LabeledData:
     classes: tuple[str, ...]
     groups: NDArray[np.int64] | None = None
     caution: str | None = None
+    classifier: Literal["knn", "propagated"] | None = None
 
     def fingerprint(self) -> str:
         """Return a hash of the contents: equal for equal data, whatever it is called."""

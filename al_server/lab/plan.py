@@ -46,7 +46,7 @@ class Plan(BaseModel):
     metric: Metric | None = None
     targets: tuple[Share, ...] = (0.8, 0.9)
     n_shared: int = Field(default=0, ge=0)
-    classifier: Classifier = "knn"
+    classifier: Classifier = "propagated"
     probe: bool = True
     n_checkpoints: int = Field(default=10, ge=2, le=1000)
     seed: int = Field(default=0, ge=0)

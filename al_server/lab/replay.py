@@ -77,7 +77,7 @@ def replay(
     budget: int,
     batch: int = 1,
     n_shared: int = 0,
-    classifier: Classifier = "knn",
+    classifier: Classifier = "propagated",
 ) -> Trace:
     """Label up to `budget` samples, `batch` at a time.
 

@@ -123,7 +123,8 @@ class Cell(NamedTuple):
     Attributes
     ----------
     gain : in area under the curve, fractions of 1
-    is_loss, is_win : beyond chance, by Wilcoxon with Holm over the arms of the comparison
+    is_loss : beyond chance, by Wilcoxon's test alone
+    is_win : beyond chance, by the same with Holm over the arms of the comparison
     ratio : of random's labels, to reach 90% of random's whole gain; inf where it never does
     """
 
@@ -181,13 +182,14 @@ def cells_of(job: Job, results: Results) -> dict[str, Cell]:
     tests = p_values([areas[arm] - areas[BASELINE] for arm in others])
     for arm, p in zip(others, tests, strict=True):
         gain = difference(areas[arm], areas[BASELINE], seed=0)
-        sure = is_significant(gain, p)
+        # correction protects those who claim a win, not those who claim that there is no loss
+        (alone,) = p_values([areas[arm] - areas[BASELINE]])
         ratio = labels_to(target, results.curves[arm][plan.shown], theirs, n, seed=0).ratio.mean
         found[arm] = Cell(
             area=float(areas[arm].mean()),
             gain=gain,
-            is_loss=sure and gain.mean < 0,
-            is_win=sure and gain.mean > 0,
+            is_loss=is_significant(gain, alone) and gain.mean < 0,
+            is_win=is_significant(gain, p) and gain.mean > 0,
             ratio=float("inf") if np.isnan(ratio) else ratio,
             select_ms=1000 * float(np.median(results.seconds[arm])),
         )
@@ -248,14 +250,15 @@ def print_both(out: Path) -> None:
         random = results[0].curves[BASELINE][metric]
         target = share_of_gain(random, SHARE)
         arms = [(1, BASELINE), (0, "mass"), (1, "mass")]
-        ratios = [
+        found = [
             labels_to(target, results[which].curves[arm][metric], random, n, seed=0).ratio.mean  # type: ignore[union-attr]
             for which, arm in arms
         ]
+        ratios = [float("inf") if np.isnan(one) else one for one in found]
         every.append(ratios)
         print(f"| {job.setting} | 1 |", " | ".join(f"{one:.2f}" for one in ratios), "|")
     if every:
-        means = np.exp(np.nanmean(np.log(every), axis=0))
+        means = np.exp(np.mean(np.log(every), axis=0))
         print("| geometric mean | 1 |", " | ".join(f"{one:.2f}" for one in means), "|")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from al_server.campaign.classifier import Answers
+from al_server.campaign.classifier import Answers, Classifier
 from al_server.campaign.loop import Loop
 from al_server.models import AnswerIn, PredictionsIn
 from al_server.models import Label as LabelName
@@ -20,12 +20,13 @@ ANNOTATORS = ("ann", "bob", "cleo", "dan")
 HOLDOUT = (grid_vectors(40, np.random.default_rng(40)), [row % 3 for row in range(40)])
 
 
-def assert_same_votes(left: Answers, right: Answers) -> None:
-    for position in range(len(left.embeddings)):
-        for ours, theirs in zip(
-            left.neighbors_of(position), right.neighbors_of(position), strict=True
-        ):
+def assert_same_voters(left: Classifier, right: Classifier) -> None:
+    for row in range(len(left.embeddings)):
+        for ours, theirs in zip(left.neighbors_of(row), right.neighbors_of(row), strict=True):
             assert np.array_equal(ours, theirs)
+
+
+def assert_same_votes(left: Answers, right: Answers) -> None:
     for ours, theirs in zip(left.beliefs, right.beliefs, strict=True):
         assert ours.tobytes() == theirs.tobytes()
 
@@ -53,6 +54,7 @@ def assert_rebuilt_is_the_same(toy: ToyCampaign, loop: Loop, *, forget_neighbors
     assert picked == rebuilt.peek()
     assert_same_view(loop.pool.view(), rebuilt.pool.view())
     assert_same_votes(loop.pool.votes, rebuilt.pool.votes)
+    assert_same_voters(loop.pool.votes, rebuilt.pool.votes)
     assert loop.ledger.counts() == rebuilt.ledger.counts()
     assert loop.snapshot == rebuilt.snapshot
     assert loop.names.sample_ids == rebuilt.names.sample_ids

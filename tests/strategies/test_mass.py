@@ -6,7 +6,7 @@ from scipy.stats import rankdata
 
 from strategies.compose import Then
 from strategies.mass import Mass, mass_of_neighbors, reads_uncertainty_mass
-from strategies.pool import PoolView, Rows, Status
+from strategies.pool import Neighbors, PoolView, Rows, Status
 from strategies.toy_pool import cold, shuffled, toy_pool
 from tests import oracles
 
@@ -65,7 +65,7 @@ def test_without_a_mass_it_is_made_from_the_neighbors() -> None:
     own = np.where(pool.status == Status.LABELED, 0, pool.uncertainty)
     rows, distances = pool.neighbors
     weights = np.exp(-distances / np.median(distances[:, -1]))
-    weights /= weights.mean() * 2 * rows.shape[1]
+    weights /= weights.mean() * 20
     expected = own.astype(np.float64)
     for row in range(80):
         for other, weight in zip(rows[row], weights[row], strict=True):
@@ -80,6 +80,17 @@ def test_without_a_mass_it_is_made_from_the_neighbors() -> None:
     picks = Mass().select(moved, 9, RNG)
     assert order[picks].tolist() == Mass().select(pool, 9, RNG).tolist()
     assert len(Mass().select(cold(pool), 9, RNG)) == 9
+
+
+def test_pools_smaller_than_the_neighbors_wanted_are_picked_from() -> None:
+    pool = cold(toy_pool(n_samples=6))
+    assert pool.neighbors is not None
+    rows = np.pad(pool.neighbors.rows[:, :2], ((0, 0), (0, 3)), constant_values=-1)
+    far = np.full((6, 3), np.inf, np.float32)
+    distances = np.concatenate([pool.neighbors.distances[:, :2], far], axis=1)
+    for some in (rows, np.full_like(rows, -1)):
+        alone = replace(pool, uncertainty_mass=None, neighbors=Neighbors(some, distances))
+        assert sorted(Mass().select(alone, 9, RNG).tolist()) == list(range(6))
 
 
 def test_who_reads_the_mass_is_found_inside_of_others() -> None:
