@@ -11,6 +11,11 @@ picks alone are not - they miss what the strategy took.
 The coin comes from seed and event number, the order from seed and ids: a replay draws the same, and
 samples that join the pool later find their places in the same order. Nothing depends on rows.
 
+When the pool grows, the newcomers' places lie all over the order, so that the next random picks are
+of those before its head, until they have their share of it: then the head is again what random
+sampling of the larger pool would have labeled. Until then the newest random picks are of the
+newcomers, and so is an accuracy that rests on them.
+
 Time of a draw O(labels so far), of a new order O(n log n); memory 8 n bytes.
 """
 

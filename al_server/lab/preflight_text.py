@@ -32,9 +32,9 @@ def verdict(found: Preflight) -> str:
     if found.trial is None:
         said = {
             "helps": "Active learning is likely to help here: the samples lie in crowds. Pools "
-            "like it gained 4 to 13 points of accuracy over the first 150 labels.",
-            "may help": "Active learning may help here a little: the samples hardly lie in crowds. "
-            "A pool like it gained 3 points of accuracy over the first 150 labels.",
+            "like it gained 2 to 16 points of accuracy over the first 150 labels.",
+            "may help": "Active learning may help here a little, or not: the samples hardly lie in "
+            "crowds. A pool like it gained nothing over the first 150 labels.",
             "unlikely to help": "Active learning is unlikely to help here: the samples lie evenly, "
             "as in noise, which gained 0 to 2 points of accuracy over the first 150 labels.",
             "hurts": "",

@@ -11,7 +11,7 @@ from al_server.lab.splits import LEAK_DISTANCE
 from strategies.kernels.distances import cosine_distances
 from strategies.pool import PoolView
 
-METHODS = ("uniform", "k_center", "typiclust", "probcover", "in_class", "density")
+METHODS = ("uniform", "k_center", "typiclust", "probcover", "mass", "density")
 N_DRAWS = 10  # of uniform, whose numbers are means
 _PICKS_AT_ONCE = 64
 

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from al_server.campaign.strategy import make_strategy
 from al_server.errors import BadInput
 from al_server.lab.data import FEWEST_SAMPLES, LabeledData
-from al_server.lab.replay import make_track, replay
-from al_server.lab.splits import repeated_holdout
+from al_server.lab.replay import Trace, make_track, replay
+from al_server.lab.splits import Split, repeated_holdout
 from al_server.lab.statistics import Estimate, area, difference, labels_to, share_of_gain
+from strategies.pool import Strategy
 
 N_REPEATS = 8
 MOST_SAMPLES = 2500
@@ -21,7 +22,7 @@ _FEWEST = 100
 
 
 class Trial(NamedTuple):
-    """Default against random sampling, with the server's classifier.
+    """Default against random sampling, judged by the vote of the nearest labeled samples.
 
     Attributes
     ----------
@@ -67,7 +68,7 @@ def trial(
     for arm in ("uniform", "default"):
         strategy = make_strategy(arm)
         traces = [
-            replay(make_track(data, split, seed=seed, repeat=repeat), strategy, budget=budget)
+            _replay(data, split, strategy, budget=budget, seed=seed, repeat=repeat)
             for repeat, split in enumerate(splits)
         ]
         curves[arm] = np.array([[one.accuracy for one in trace.qualities] for trace in traces])
@@ -82,6 +83,14 @@ def trial(
         final=(float(theirs[:, -1].mean()), float(ours[:, -1].mean())),
         ratio=labels_to(target, ours, theirs, points, seed=seed).ratio,
     )
+
+
+def _replay(
+    data: LabeledData, split: Split, strategy: Strategy, *, budget: int, seed: int, repeat: int
+) -> Trace:
+    track = make_track(data, split, seed=seed, repeat=repeat)
+    # it learns from labels alone, as most models that are trained in the end
+    return replay(track, strategy, budget=budget, classifier="knn")
 
 
 def _labeled(

@@ -59,7 +59,7 @@ def test_clusters_without_labels_are_guessed_to_profit() -> None:
 
 def test_the_race_says_what_each_method_is_made_for(clustered: Preflight) -> None:
     runners = {one.method: one for one in clustered.race}
-    assert [*runners] == ["uniform", "k_center", "typiclust", "probcover", "in_class", "density"]
+    assert [*runners] == ["uniform", "k_center", "typiclust", "probcover", "mass", "density"]
     assert min(runners.values(), key=lambda one: one.radius).method == "k_center"
     assert runners["typiclust"].covered > runners["uniform"].covered
     for one in runners.values():
