@@ -140,6 +140,10 @@ class Classifier(Answers, Protocol):
         """Let rows be appended: `embeddings` holds the old ones and the new."""
         ...
 
+    def told(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what people are told where these probabilities are believed; never a view."""
+        ...
+
     def predict(self, vectors: NDArray[np.float32], index: KnnIndex) -> Predictions:
         """Tell of unit vectors from outside; `index` holds the labeled samples."""
         ...
@@ -218,6 +222,10 @@ class KnnVotes:
         """Vote anew after classes were appended to the book: the prior is 1 / n_classes."""
         self.beliefs = Beliefs.blank(len(self.embeddings), self._book.n_classes)
         self._vote(np.arange(len(self.embeddings)))
+
+    def told(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the same: a vote is as sure as it should be."""
+        return probabilities.copy()
 
     def neighbors_of(self, row: int) -> Voters:
         """Return the labeled samples that vote on a row, nearest first."""

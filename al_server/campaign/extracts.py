@@ -100,7 +100,8 @@ class BeliefsOfOthers(NamedTuple):
         likely = None
         if pool.book.targets is not None:
             likely = np.packbits(beliefs.probabilities >= 0.5, axis=1)[rows]
-        return cls(rows, predicted, beliefs.probabilities[rows, predicted], likely)
+        told = pool.told(rows)[np.arange(len(rows)), predicted]
+        return cls(rows, predicted, told, likely)
 
     def prediction_rows(self, names: Names) -> Iterator[PredictionRow]:
         """Yield it in order of the pool."""

@@ -24,10 +24,6 @@ class OwnPredictions:
         self._uncertainty = over_classes("margin", said) if multi else margin(said)
         self._predicted = said.argmax(axis=1).astype(np.int32)
 
-    def of(self, row: int) -> NDArray[np.float32] | None:
-        """Return the probabilities of one row, or None where nothing is said. Time O(1)."""
-        return self.probabilities[row] if self.said[row] else None
-
     def over(self, votes: Beliefs) -> Beliefs:
         """Lay these predictions over the votes. Time O(n_samples n_classes)."""
         if self.said.all():

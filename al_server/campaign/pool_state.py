@@ -307,10 +307,17 @@ class PoolState:
         self._own = own.grown(len(self.status), self.book.n_classes)
 
     def probabilities_of(self, row: int) -> NDArray[np.float32]:
-        """Return what is believed of one row, before the first label the prior. Time O(1)."""
-        said = None if self._own is None else self._own.of(row)
-        believed: NDArray[np.float32] = self.votes.beliefs.probabilities[row]
-        return believed if said is None else said
+        """Return what people are told of one row, before the first label the prior."""
+        (told,) = self.told(np.array([row]))
+        return np.asarray(told, np.float32)
+
+    def told(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return what people are told of some rows, shape (len(rows), n_classes)."""
+        told = self.votes.told(self.votes.beliefs.probabilities[rows])
+        if self._own is not None:
+            said = self._own.said[rows]
+            told[said] = self._own.probabilities[rows[said]]
+        return told
 
     @property
     def own_probabilities(self) -> NDArray[np.float32] | None:

@@ -77,14 +77,15 @@ class Cosines:
 class Propagated:
     """Class probabilities by what reaches a sample, and by the centroids of the classes.
 
-    P is in proportion to (propagation + centroid)^2. The reach of class c is F_c, the sum over its
+    P = 1/2 propagation + 1/2 centroid. The reach of class c is F_c, the sum over its
     labels i of pi_i = (1 - a)(I - a S)^-1 e_i, a = 0.9, with S the graph of the 10 nearest
     neighbours, symmetrized and normalized; propagation takes classes in proportion to N F_c / m
     (m / m_c)^0.75 + 0.3 / C, where m_c is the sum of F_c over the pool and m its mean over the
     classes seen. Centroid is the softmax over the classes seen of cos(x, sum of the vectors of the
-    class) / the standard deviation of these cosines over the pool. The mean of two cautious
-    opinions is too cautious; the square brings the calibration error on real sets from some .3 to
-    .1, changes no prediction, and which samples are picked hardly.
+    class) / the standard deviation of these cosines over the pool. Samples are chosen by P. What
+    people are told is P^2, scaled to sum to 1: the mean of two cautious opinions is too cautious,
+    and the square brings the calibration error on real sets from some .3 to .1 (chosen by it,
+    samples gained .5 points less on MNIST and CIFAR-10).
 
     Linear in the labels: a label adds its pi_i, an undo takes the same away, in whole numbers, so
     that nothing depends on the order. pi_i is found by pushing what arrives on, from sample to
@@ -270,7 +271,7 @@ class Propagated:
     def believe(
         self, cosines: Cosines, near: NDArray[np.int32], weights: NDArray[np.float32]
     ) -> Beliefs:
-        """Return what is believed of samples from outside the pool.
+        """Return what people are told of samples from outside the pool.
 
         Parameters
         ----------
@@ -285,7 +286,13 @@ class Propagated:
         beliefs = Beliefs.blank(len(near), self._book.n_classes)
         factors = known.factors, PRIOR / self._book.n_classes, known.is_seen, known.steepness
         kernels.believe(reach, cosines.values, *factors, *beliefs)
-        return beliefs
+        return beliefs._replace(probabilities=self.told(beliefs.probabilities))
+
+    def told(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what people are told: the squares, scaled to sum to 1."""
+        squares = np.square(probabilities)
+        squares /= squares.sum(axis=-1, keepdims=True)
+        return squares
 
     @property
     def n_classes(self) -> int:

@@ -235,26 +235,19 @@ def _odds(
 
 
 @njit(cache=True, nogil=True)
-def _mix(shares: Floats, total: Floats, odds: Floats, weight: Floats, squares: Floats) -> None:
-    """Write the square of the mean of both opinions over the shares, and sum it up."""
-    for row in range(len(shares)):
-        mean = shares[row] * total[row] + odds[row] * weight[row]
-        shares[row] = mean * mean
-        squares[row] += mean * mean
-
-
-@njit(cache=True, nogil=True)
 def _compare(
     c: np.int32,
     shares: Floats,
-    squares: Floats,
+    total: Floats,
+    odds: Floats,
+    weight: Floats,
     first: Floats,
     second: Floats,
     best: NDArray[np.int32],
 ) -> None:
-    """Write the probability of class c over its square, and keep the two largest so far."""
+    """Write the probability of class c over its shares, and keep the two largest so far."""
     for row in range(len(shares)):
-        p = shares[row] * squares[row]
+        p = shares[row] * total[row] + odds[row] * weight[row]
         shares[row] = p
         best[row] = c if p > first[row] else best[row]
         second[row] = max(second[row], min(first[row], p))
@@ -273,7 +266,7 @@ def believe(
     uncertainty: Floats,
     predicted: NDArray[np.int32],
 ) -> None:
-    """P ~ (share of the reach + softmax of the cosine to the centroid of a class) squared.
+    """P = 1/2 share of the reach + 1/2 softmax of the cosine to the centroid of a class.
 
     Without any label all classes are as likely.
 
@@ -307,13 +300,8 @@ def believe(
             weight[row] = np.float32(0.5) / weight[row] if any_seen else np.float32(0)
         best = np.zeros(n, np.int32)
         first, second = np.full(n, np.float32(-1)), np.zeros(n, np.float32)
-        squares = np.zeros(n, np.float32)
         for c in range(n_classes):
-            _mix(shares[c], total, odds[c], weight, squares)
-        for row in range(n):
-            squares[row] = np.float32(1) / squares[row]
-        for c in range(n_classes):
-            _compare(np.int32(c), shares[c], squares, first, second, best)
+            _compare(np.int32(c), shares[c], total, odds[c], weight, first, second, best)
         for row in range(n):
             for c in range(n_classes):
                 probabilities[start + row, c] = shares[c, row]

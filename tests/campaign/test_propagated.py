@@ -72,7 +72,7 @@ def probabilities_of(classifier: Propagated, book: LabelBook, reach: Floats) -> 
     odds = np.exp(cosines / cosines.std())
     odds /= odds.sum(axis=1, keepdims=True)
     shares[:, seen] += odds
-    return shares**2 / (shares**2).sum(axis=1, keepdims=True)
+    return shares / 2
 
 
 def give(classifier: Propagated, book: LabelBook, row: int, label: int) -> None:
@@ -112,6 +112,16 @@ def test_probabilities_are_those_of_the_formula() -> None:
     assert np.array_equal(beliefs.predicted, expected.argmax(axis=1))
     first, second = np.sort(expected, axis=1)[:, :-3:-1].T
     assert np.allclose(beliefs.uncertainty, 1 - (first - second), atol=1e-5)
+
+
+def test_people_are_told_the_squares() -> None:
+    classifier, book = make()
+    give(classifier, book, 3, 0)
+    give(classifier, book, 7, 1)
+    believed = classifier.beliefs.probabilities
+    told = classifier.told(believed)
+    assert np.allclose(told, believed**2 / (believed**2).sum(axis=1, keepdims=True))
+    assert np.array_equal(told.argmax(axis=1), believed.argmax(axis=1))
 
 
 def test_appended_classes_change_what_a_rebuild_would() -> None:

@@ -143,7 +143,9 @@ def test_the_comparison_with_random_sampling_is_said_drawn_and_listed(
     page.goto(f"/campaigns/{campaign.spec.name}/progress")
     against = page.locator("#against")
     last = found.points[-1]
-    expect(against).to_contain_text(f"With {last.n_labeled} labels a vote of the nearest was right on")
+    expect(against).to_contain_text(
+        f"With {last.n_labeled} labels a vote of the nearest was right on"
+    )
     for line in against.locator("polyline").all():
         assert len((line.get_attribute("points") or "").split()) == len(found.points)
     against.get_by_text("Show as a table").click()
