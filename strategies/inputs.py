@@ -12,6 +12,7 @@ from strategies.scores import MEASURES, Aggregate, Measure, check_probabilities,
 
 Column = NDArray[np.float32]
 
+FEW = 100_000  # samples
 LENGTH_TOLERANCE = 0.01  # of a squared length; vectors kept as float16 stay well inside
 
 
@@ -23,7 +24,36 @@ def n_picks(pool: PoolView, budget: int) -> int:
     """Return how many rows a batch will hold: the budget, or all candidates if there are fewer."""
     if operator.index(budget) < 0:
         raise ValueError(f"budget={budget} is negative; ask for 0 or more rows")
+    _check_rows(pool)
     return min(budget, int(np.count_nonzero(pool.status == Status.UNLABELED)))
+
+
+def _check_rows(pool: PoolView) -> None:
+    """Refuse arrays that do not speak of the same samples, and a status that is none."""
+    n_samples = len(pool.embeddings)
+    for name in ("status", "labels", "tie_key"):
+        shape = np.shape(getattr(pool, name))
+        if shape != (n_samples,):
+            raise ValueError(
+                f"pool.{name} has shape {shape}, but pool.embeddings {n_samples} rows; give one "
+                "value a sample"
+            )
+    status = pool.status
+    if status.dtype.kind not in "iu" or (
+        n_samples and not 0 <= int(status.min()) <= int(status.max()) <= max(Status)
+    ):
+        raise ValueError(
+            "pool.status holds something else than strategies.pool.Status: 0 unlabeled, 1 pending, "
+            "2 labeled, 3 skipped"
+        )
+    # cheap where pools are made by hand; who keeps a large one keeps it true
+    if n_samples <= FEW:
+        lost = np.flatnonzero((pool.labels >= 0) & (status == Status.UNLABELED))
+        if lost.size:
+            raise ValueError(
+                f"pool.labels says {pool.labels[lost[0]]} at row {lost[0]}, but pool.status says "
+                "unlabeled; write Status.LABELED where there is a label"
+            )
 
 
 def uncertainty(
@@ -151,6 +181,7 @@ def refuse_no_class(name: str, classes: NDArray[Any], rows: Rows, n_classes: int
 
 def labels_per_class(pool: PoolView) -> NDArray[np.int64]:
     """Return how many labeled samples each class has; one sample may count for several classes."""
+    _check_rows(pool)
     rows = np.flatnonzero(pool.status == Status.LABELED)
     if pool.targets is not None:
         counts: NDArray[np.int64] = (pool.targets[rows] == 1).sum(axis=0, dtype=np.int64)

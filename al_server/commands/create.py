@@ -45,6 +45,11 @@ wait_option = click.option(
 @click.option("--budget", type=int, help="Answers we can pay for [no limit].")
 @click.option("--holdout", type=click.Path(path_type=Path), help="Labeled samples to measure on.")
 @click.option("--overlap", type=int, help="Answers wanted for each sample [1].")
+@click.option(
+    "--classifier",
+    type=click.Choice(["propagated", "knn"]),
+    help="[propagated; for several labels a sample knn].",
+)
 @click.option("--random-share", type=float, help="Share of the picks drawn at random [0.1].")
 @click.option("--lease-s", type=float, help="Seconds that an annotator has for a sample [600].")
 @click.option("--seed", type=int, help="Seed of everything that is drawn [0].")

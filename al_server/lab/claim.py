@@ -14,7 +14,7 @@ from al_server.lab.plan import Plan
 if TYPE_CHECKING:
     from strategies.pool import Strategy
 
-PLAN_FILE = "plan.json"
+PLAN_FILE, CURVES_FILE = "plan.json", "curves.csv"
 
 
 def claim(folder: Path, plan: Plan, data: LabeledData, own: "Mapping[str, Strategy]") -> None:
@@ -34,7 +34,8 @@ def claim(folder: Path, plan: Plan, data: LabeledData, own: "Mapping[str, Strate
         "code": _code(),
     }
     file = folder / PLAN_FILE
-    if not file.exists():
+    # what has no finished run yet is nobody's: a plan that failed at once stands in no one's way
+    if not file.exists() or not (folder / CURVES_FILE).exists():
         file.write_text(json.dumps(ours, indent=2), "utf-8")
         return
     try:

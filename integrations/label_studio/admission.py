@@ -20,7 +20,17 @@ from integrations.label_studio.models import ConnectIn
 if TYPE_CHECKING:
     from integrations.label_studio.connect import Site
 
-_OPTIONS = {"embedder", "checkpoint", "k", "strategy", "budget", "holdout", "seed"}
+_OPTIONS = {
+    "embedder",
+    "checkpoint",
+    "classifier",
+    "k",
+    "random_share",
+    "strategy",
+    "budget",
+    "holdout",
+    "seed",
+}
 _REMEDIES = {
     "classes": "mend the choices in the label config",
     "overlap": "mend the annotations per task in the project's settings",
@@ -75,7 +85,7 @@ def spec_of(wanted: ConnectIn, checked: Checked, name: str, source: Source) -> C
         source=source,
         task="multi" if checked.control.multi else "single",
         overlap=int(checked.project["maximum_annotations"]),
-        **wanted.model_dump(include=_OPTIONS),
+        **wanted.model_dump(include=_OPTIONS, exclude_none=True),
     )
 
 

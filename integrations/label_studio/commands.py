@@ -58,7 +58,13 @@ def label_studio() -> None:
 @click.option("--backend-url", help="Our server as Label Studio reaches it [its host and port].")
 @click.option("--embedder", help="`pixels`, `tfidf`, `timm:NAME` [default: what works here].")
 @click.option("--checkpoint", help="Local weights, on the server's machine.")
-@click.option("--k", type=int, help="Neighbors that vote [10].")
+@click.option(
+    "--classifier",
+    type=click.Choice(["knn", "propagated"]),
+    help="[propagated; for several labels a task knn].",
+)
+@click.option("--k", type=int, help="Neighbors that vote, with knn [10].")
+@click.option("--random-share", type=float, help="Share of the picks drawn at random [0.1].")
 @click.option("--strategy", help="See `al-server strategies` [default].")
 @click.option("--budget", type=int, help="Answers we can pay for [no limit].")
 @click.option("--holdout", help="Labeled samples to measure on, on the server's machine.")

@@ -37,7 +37,9 @@ class ConnectIn(Model):
     )
     embedder: str | None = Field(None, max_length=200)
     checkpoint: str | None = None
+    classifier: Literal["knn", "propagated"] | None = None
     k: int = Field(10, ge=1, le=100)
+    random_share: float = Field(0.1, ge=0, le=1, allow_inf_nan=False)
     strategy: str = Field("default", max_length=100)
     budget: int | None = Field(None, ge=0)
     holdout: str | None = Field(None, max_length=4096)

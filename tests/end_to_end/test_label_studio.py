@@ -114,7 +114,7 @@ def test_after_reconciling_what_was_dropped_doubled_and_shuffled_all_is_as_in_a_
     crew = Crew([theirs.owner, theirs.annotators[0]], project)
     with running(tmp_path / "old") as server, relaying(server.url) as relay:
         with closing(Ours(server.url)) as ours:
-            name = ours.connect(theirs, project, backend_url=relay.url)
+            name = ours.connect(theirs, project, backend_url=relay.url, random_share=0)
             relay.holds_news = True
             crew.work(24, relay)
             server.stop()
@@ -129,7 +129,7 @@ def test_after_reconciling_what_was_dropped_doubled_and_shuffled_all_is_as_in_a_
     assert mended["answers"] == theirs.owner.labels(project)
     assert set(mended["answers"].values()) == {*TOPICS, None}
     with running(tmp_path / "new") as server, closing(Ours(server.url)) as ours:
-        ours.connect(theirs, project, name=name)
+        ours.connect(theirs, project, name=name, random_share=0)
         fresh = _state(theirs, ours, name, project)
         ours.disconnect(name)
     assert fresh == mended

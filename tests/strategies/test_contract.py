@@ -1,6 +1,6 @@
 """Every registered strategy keeps the contract, and the suite catches those that do not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -205,6 +205,25 @@ def test_a_budget_is_a_whole_number(name: str) -> None:
     half: Any = 2.5
     with pytest.raises(TypeError, match="integer"):
         registry.make(name).select(toy_pool(), half, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", registry.SHELF)
+def test_arrays_that_do_not_belong_together_are_refused(name: str) -> None:
+    pool = toy_pool()
+    labels = pool.labels.copy()
+    labels[pool.candidate_rows()[0]] = 1
+    broken: list[tuple[str, Any]] = [
+        ("status", pool.status[:10]),
+        ("status", np.full_like(pool.status, 7)),
+        ("status", np.array(["unlabeled"] * 60)),
+        ("labels", pool.labels[:30]),
+        ("labels", labels),
+        ("tie_key", pool.tie_key[:30]),
+    ]
+    for array, value in broken:
+        given: dict[str, Any] = {array: value}
+        with pytest.raises(ValueError, match=f"pool.{array}"):
+            registry.make(name).select(replace(pool, **given), 5, np.random.default_rng(0))
 
 
 def test_toy_pool_covers_every_status() -> None:
