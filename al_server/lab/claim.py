@@ -14,7 +14,8 @@ from al_server.lab.plan import Plan
 if TYPE_CHECKING:
     from strategies.pool import Strategy
 
-PLAN_FILE, CURVES_FILE = "plan.json", "curves.csv"
+PLAN_FILE = "plan.json"
+RESULTS = ("curves.csv", "probe.csv")
 
 
 def claim(folder: Path, plan: Plan, data: LabeledData, own: "Mapping[str, Strategy]") -> None:
@@ -35,7 +36,7 @@ def claim(folder: Path, plan: Plan, data: LabeledData, own: "Mapping[str, Strate
     }
     file = folder / PLAN_FILE
     # what has no finished run yet is nobody's: a plan that failed at once stands in no one's way
-    if not file.exists() or not (folder / CURVES_FILE).exists():
+    if not file.exists() or not any((folder / name).exists() for name in RESULTS):
         file.write_text(json.dumps(ours, indent=2), "utf-8")
         return
     try:
