@@ -70,7 +70,7 @@ def test_text_and_strategy_are_made_from_each_other(text: str, strategy: Strateg
 @pytest.mark.parametrize("name", registry.SHELF)
 def test_every_name_on_the_shelf_is_made_and_called_by_it(name: str) -> None:
     strategy = registry.make(name)
-    assert registry.describe(strategy) == ("in_class" if name == "default" else name)
+    assert registry.describe(strategy) == ("mass" if name == "default" else name)
     assert registry.make(registry.describe(strategy)) == strategy
 
 

@@ -23,8 +23,8 @@ const PARTS = {
     (n, of) => `It has closer company than ${n}% of ${of}: its label tells about many.`,
   ],
   mass: [
-    "Uncertainty around it",
-    (n, of) => `More is uncertain here and nearby than around ${n}% of ${of}: its label tells most.`,
+    "Mass",
+    (n, of) => `More is uncertain at and around it than at ${n}% of ${of}: its label tells most.`,
   ],
   diversity: [
     "Diversity",
