@@ -12,7 +12,6 @@ from strategies.scores import MEASURES, Aggregate, Measure, check_probabilities,
 
 Column = NDArray[np.float32]
 
-FEW = 100_000  # samples
 LENGTH_TOLERANCE = 0.01  # of a squared length; vectors kept as float16 stay well inside
 
 
@@ -46,14 +45,6 @@ def _check_rows(pool: PoolView) -> None:
             "pool.status holds something else than strategies.pool.Status: 0 unlabeled, 1 pending, "
             "2 labeled, 3 skipped"
         )
-    # cheap where pools are made by hand; who keeps a large one keeps it true
-    if n_samples <= FEW:
-        lost = np.flatnonzero((pool.labels >= 0) & (status == Status.UNLABELED))
-        if lost.size:
-            raise ValueError(
-                f"pool.labels says {pool.labels[lost[0]]} at row {lost[0]}, but pool.status says "
-                "unlabeled; write Status.LABELED where there is a label"
-            )
 
 
 def uncertainty(
