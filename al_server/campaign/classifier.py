@@ -94,6 +94,8 @@ class Answers(Protocol):
     embeddings: NDArray[np.float32]
     wants_distances: bool
     """Whether `learn` looks at its column."""
+    follows_pool: bool
+    """Whether they come through the pool's own classifier, which must have learned before."""
 
     @property
     def beliefs(self) -> Beliefs:
@@ -140,6 +142,10 @@ class Classifier(Answers, Protocol):
         """Let rows be appended: `embeddings` holds the old ones and the new."""
         ...
 
+    def answers_for(self, vectors: NDArray[np.float32]) -> Answers:
+        """Answer for unit vectors outside the pool, kept true while the pool learns."""
+        ...
+
     def told(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what people are told where these probabilities are believed; never a view."""
         ...
@@ -165,6 +171,7 @@ class KnnVotes:
     """
 
     wants_distances = True
+    follows_pool = False
 
     def __init__(
         self,
@@ -222,6 +229,10 @@ class KnnVotes:
         """Vote anew after classes were appended to the book: the prior is 1 / n_classes."""
         self.beliefs = Beliefs.blank(len(self.embeddings), self._book.n_classes)
         self._vote(np.arange(len(self.embeddings)))
+
+    def answers_for(self, vectors: NDArray[np.float32]) -> "KnnVotes":
+        """Vote on samples outside the pool, too."""
+        return KnnVotes(vectors, self._book, self._pool, self.settings)
 
     def told(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the same: a vote is as sure as it should be."""

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from al_server.campaign.classifier import LabelBook
 from al_server.campaign.nearest import NearestLists
 from strategies.kernels.threads import threads_for
 
@@ -64,6 +65,33 @@ def make_graph(lists: NearestLists, keys: NDArray[np.uint64], *, width: float) -
     # each direction of a pair counts at both of its ends
     scale = n_directed / (N_LINKS * total) if total > 0 else 0.0
     return Graph(starts, rows, (weights * directions * scale).astype(np.float32), spread)
+
+
+class PoolGraph:
+    """The graph of a pool that may grow; made when it is first wanted.
+
+    Parameters
+    ----------
+    lists : the nearest neighbours of each row of the pool
+    book : has the tie keys of the pool
+    width : cosine distance at which a link weighs exp(-1)
+    """
+
+    def __init__(self, lists: NearestLists, book: LabelBook, *, width: float) -> None:
+        self.width = width
+        self._lists = lists
+        self._book = book
+        self._made: Graph | None = None
+
+    def now(self) -> Graph:
+        """Return the graph of the pool as it is."""
+        if self._made is None:
+            self._made = make_graph(self._lists, self._book.keys, width=self.width)
+        return self._made
+
+    def outgrow(self) -> None:
+        """Take in that lists and book have grown."""
+        self._made = None
 
 
 def mass_of(uncertainty: NDArray[np.float32], graph: Graph) -> NDArray[np.float32]:

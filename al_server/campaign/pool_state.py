@@ -10,19 +10,18 @@ from numpy.typing import NDArray
 from al_server.campaign import kernels
 from al_server.campaign.classifier import (
     NOTHING,
-    Answers,
     Beliefs,
     Classifier,
     KnnVotes,
     LabelBook,
     VoteSettings,
 )
-from al_server.campaign.graph import Graph, make_graph, mass_of
+from al_server.campaign.graph import PoolGraph, mass_of
 from al_server.campaign.holdout import Holdout, HoldoutData
 from al_server.campaign.nearest import NearestLists
 from al_server.campaign.neighbors import density_of, extend_neighbors
 from al_server.campaign.own_predictions import OwnPredictions
-from al_server.campaign.propagated import Onlookers, Propagated
+from al_server.campaign.propagated import Propagated
 from embeddings.index import HnswIndex
 from strategies.kernels.distances import cosine_distances
 from strategies.kernels.threads import threads_for
@@ -80,28 +79,22 @@ class PoolState:
         self._density = density_of(neighbors)
         self.cover_distance: NDArray[np.float32] = np.full(n_samples, np.inf, dtype=np.float32)
         self._cover_row: NDArray[np.int32] = np.full(n_samples, -1, dtype=np.int32)
-        self.votes = self._make_classifier(classifier, votes)
+        self._graph = PoolGraph(neighbors, self.book, width=votes.width)
+        self.votes: Classifier = (
+            Propagated(embeddings, self.book, self._graph)
+            if classifier == "propagated"
+            else KnnVotes(embeddings, self.book, embeddings, votes)
+        )
         self.holdout = None
         if holdout is not None:
-            self.holdout = Holdout(self._answers_for(holdout.embeddings, votes), holdout.truth)
+            self.holdout = Holdout(self.votes.answers_for(holdout.embeddings), holdout.truth)
         self.width = votes.width
         self._keeps_mass = keeps_mass
-        self._graph: Graph | None = None
         # answers for vectors from outside the pool come through this index
         self.index = HnswIndex(embeddings.shape[1])
         # a leased sample's distances are wanted again when its label comes
         self._columns: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
         self._own: OwnPredictions | None = None
-
-    def _make_classifier(self, name: ClassifierName, settings: VoteSettings) -> Classifier:
-        if name == "propagated":
-            return Propagated(self.embeddings, self.book, self.neighbors, width=settings.width)
-        return KnnVotes(self.embeddings, self.book, self.embeddings, settings)
-
-    def _answers_for(self, vectors: NDArray[np.float32], settings: VoteSettings) -> Answers:
-        if isinstance(self.votes, Propagated):
-            return Onlookers(vectors, self.votes)
-        return KnnVotes(vectors, self.book, self.embeddings, settings)
 
     # -- what people do ------------------------------------------------------------------------
 
@@ -136,8 +129,7 @@ class PoolState:
         """
         everyone = np.arange(len(self.status))
         labeled = [sample[0] for sample in known if self._write_sample(*sample)]
-        # the answers for a holdout may come through the pool's own
-        teaches = self.holdout is not None and isinstance(self.votes, Propagated)
+        teaches = self.holdout is not None and self.holdout.votes.follows_pool
         if self.holdout is not None and labeled:
             if teaches:
                 self.votes.rebuild(everyone)
@@ -267,9 +259,9 @@ class PoolState:
         self.cover_distance = _longer(self.cover_distance, n_after, np.inf)
         self._cover_row = _longer(self._cover_row, n_after, -1)
         self._cover_anew(new_rows)
+        self._graph.outgrow()
         self.votes.set_pool(embeddings)
         self.votes.grow(embeddings)
-        self._graph = None
         if self.holdout is not None:
             self.holdout.votes.set_pool(embeddings)
         if self._own is not None:
@@ -361,13 +353,8 @@ class PoolState:
 
     def _mass(self, uncertainty: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the uncertainty that a label would resolve; before the first one, the density."""
-        if isinstance(self.votes, Propagated):
-            graph = self.votes.graph_now()
-        else:
-            if self._graph is None:
-                self._graph = make_graph(self.neighbors, self.book.keys, width=self.width)
-            graph = self._graph
-        return mass_of(np.where(self.status == Status.LABELED, np.float32(0), uncertainty), graph)
+        unknown = np.where(self.status == Status.LABELED, np.float32(0), uncertainty)
+        return mass_of(unknown, self._graph.now())
 
 
 def _longer(array: NDArray[_T], n_rows: int, fill: float) -> NDArray[_T]:

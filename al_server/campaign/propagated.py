@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from al_server.campaign import propagation_kernels as kernels
 from al_server.campaign.classifier import NOTHING, Beliefs, LabelBook, Predictions, Voters
-from al_server.campaign.graph import N_LINKS, Graph, make_graph
+from al_server.campaign.graph import N_LINKS, PoolGraph
 from al_server.campaign.nearest import NearestLists
 from embeddings.index import KnnIndex
 from strategies.kernels.distances import cosine_distances
@@ -89,7 +89,7 @@ class Propagated:
 
     Linear in the labels: a label adds its pi_i, an undo takes the same away, in whole numbers, so
     that nothing depends on the order. pi_i is found by pushing what arrives on, from sample to
-    sample, until less than 1e-4 is left: the work depends on the neighbourhood, not on the pool.
+    sample, until less than 1e-4 is left at each: some 20,000 samples of a large pool are reached.
     Beliefs are brought up to date when they are asked for: time O(n_samples n_classes).
 
     Source: Zhou et al. 2004, "Learning with local and global consistency"; class mass after Zhu,
@@ -99,25 +99,16 @@ class Propagated:
     ----------
     embeddings : float32 array of shape (n_samples, n_features), of the pool
     book : the labels of the pool
-    neighbors : nearest lists of the pool over itself
-    width : cosine distance at which a link weighs exp(-1)
+    graph : of the pool
     """
 
     wants_distances = False
+    follows_pool = False
 
-    def __init__(
-        self,
-        embeddings: NDArray[np.float32],
-        book: LabelBook,
-        neighbors: NearestLists,
-        *,
-        width: float,
-    ) -> None:
+    def __init__(self, embeddings: NDArray[np.float32], book: LabelBook, graph: PoolGraph) -> None:
         self.embeddings = embeddings
-        self.width = width
+        self.graph = graph
         self._book = book
-        self._neighbors = neighbors
-        self.graph: Graph = make_graph(neighbors, book.keys, width=width)
         self.version = 0  # grows with everything that is learned
         self._is_outgrown = False  # whether the sums are of a smaller pool
         self._begin()
@@ -131,13 +122,11 @@ class Propagated:
         self._sums: Whole = np.zeros((n_classes, self.embeddings.shape[1]), np.int64)
         self._n_labels: Whole = np.zeros(n_classes, np.int64)
         self._cosines = Cosines(self.embeddings, n_classes)
-        self._moments: NDArray[np.float64] = np.zeros(
-            (n_classes, 2)
-        )  # mean cosine and mean square, of each class
+        # of each class the mean cosine and the mean square
+        self._moments: NDArray[np.float64] = np.zeros((n_classes, 2))
         self._beliefs = Beliefs.blank(n_samples, n_classes)
-        self._moved_at: Whole = np.zeros(
-            n_classes, np.int64
-        )  # versions in which centroids moved last
+        # versions in which centroids moved last
+        self._moved_at: Whole = np.zeros(n_classes, np.int64)
         self._is_stale = True
         self.version += 1
 
@@ -164,30 +153,23 @@ class Propagated:
 
     def rebuild(self, positions: NDArray[np.int64]) -> None:
         """Compute everything from the book; no row can be computed alone."""
-        if self._is_outgrown:
-            self.graph = make_graph(self._neighbors, self._book.keys, width=self.width)
-            self._is_outgrown = False
+        self._is_outgrown = False
         self._begin()
         labeled = self._book.labeled_rows()
         labeled = labeled[np.argsort(self._book.labels[labeled], kind="stable")]
         classes = self._book.labels[labeled]
         self._said = dict(zip(labeled.tolist(), classes.tolist(), strict=True))
         n_threads = min(MOST_THREADS, get_num_threads(), 1 + len(labeled) // LABELS_A_THREAD)
-        links = self.graph.starts, self.graph.rows, self.graph.spread
-        kernels.add_many_labels(*links, labeled, classes, n_threads, self.reach, self._totals)
+        graph = self.graph.now()
+        kernels.add_many_labels(graph, labeled, classes, n_threads, self.reach, self._totals)
         for row, label in self._said.items():
             self._move_centroid(row, label, 1)
 
     def grow(self, embeddings: NDArray[np.float32]) -> None:
-        """Follow the pool to where it has grown; the sums are made anew when they are wanted."""
+        """Follow pool and graph to where they have grown; the sums follow when they are wanted."""
         self.embeddings = embeddings
         self._is_outgrown = True
         self.version += 1
-
-    def graph_now(self) -> Graph:
-        """Return the graph of the pool as it is."""
-        self._catch_up()
-        return self.graph
 
     def _catch_up(self) -> None:
         """Bring sums that are of a smaller pool up to date: every label reaches elsewhere now."""
@@ -220,9 +202,8 @@ class Propagated:
         if self._is_outgrown:
             self.version += 1
             return  # all sums will be made from the book
-        links = self.graph.starts, self.graph.rows, self.graph.spread
         one = np.array([row]), np.array([label])
-        kernels.add_labels(*links, *one, sign, self._work, self.reach, self._totals)
+        kernels.add_labels(self.graph.now(), *one, sign, self._work, self.reach, self._totals)
         self._move_centroid(row, label, sign)
 
     def _move_centroid(self, row: int, label: int, sign: int) -> None:
@@ -288,6 +269,10 @@ class Propagated:
         kernels.believe(reach, cosines.values, *factors, *beliefs)
         return beliefs._replace(probabilities=self.told(beliefs.probabilities))
 
+    def answers_for(self, vectors: NDArray[np.float32]) -> "Onlookers":
+        """Answer for samples outside the pool, again and again."""
+        return Onlookers(vectors, self)
+
     def told(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what people are told: the squares, scaled to sum to 1."""
         squares = np.square(probabilities)
@@ -303,8 +288,7 @@ class Propagated:
         """Return the labeled rows that reach a row most, and their distances."""
         self._catch_up()
         # what i sends to j is what j sends to i: one spreading tells of all labels
-        links = self.graph.starts, self.graph.rows, self.graph.spread
-        found, arrived = kernels.reach_from(*links, row, self._work)
+        found, arrived = kernels.reach_from(self.graph.now(), row, self._work)
         is_labeled = self._book.labels[found] >= 0
         found, arrived = found[is_labeled], arrived[is_labeled]
         most = found[np.lexsort((self._book.keys[found], -arrived))][:N_VOTERS]
@@ -336,6 +320,7 @@ class Onlookers:
     """
 
     wants_distances = False
+    follows_pool = True
 
     def __init__(self, vectors: NDArray[np.float32], classifier: Propagated) -> None:
         self.embeddings = vectors
@@ -351,7 +336,9 @@ class Onlookers:
         positions, everyone = np.arange(len(self.embeddings)), np.arange(len(pool))
         lists.fill(positions, self.embeddings, everyone, pool, self._classifier.keys)
         self._near = lists.rows
-        self._weights: NDArray[Any] = np.exp(-lists.distances / np.float32(self._classifier.width))
+        self._weights: NDArray[Any] = np.exp(
+            -lists.distances / np.float32(self._classifier.graph.width)
+        )
 
     @property
     def beliefs(self) -> Beliefs:

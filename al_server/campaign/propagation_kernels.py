@@ -11,6 +11,8 @@ from numba import njit, prange, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from al_server.campaign.graph import Graph
+
 Reach = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
@@ -47,28 +49,15 @@ def make_work(n_samples: int) -> Work:
 
 
 @njit(cache=True, nogil=True)
-def _spread(
-    starts: NDArray[np.int64],
-    rows: NDArray[np.int32],
-    spread: Floats,
-    sources: NDArray[np.int64],
-    amounts: NDArray[np.float64],
-    tolerance: float,
-    work: Work,
-) -> int:
-    """Let amounts spread from some rows until little goes on; returns how many were reached.
+def _spread(graph: Graph, source: int, tolerance: float, work: Work) -> int:
+    """Let 1 spread from a row until little goes on; returns how many rows were reached.
 
     First come, first served: the answer depends on the graph and the beginning alone.
     """
-    n_reached, first, last, size = 0, 0, 0, len(work.queue)
-    for place in range(len(sources)):
-        row = sources[place]
-        work.waiting[row] += amounts[place]
-        if not work.is_reached[row]:
-            work.is_reached[row] = work.is_queued[row] = True
-            work.reached[n_reached] = work.queue[last % size] = row
-            n_reached += 1
-            last += 1
+    work.waiting[source] = 1.0
+    work.is_reached[source] = True
+    work.reached[0] = work.queue[0] = source
+    n_reached, first, last, size = 1, 0, 1, len(work.queue)
     while first < last:
         row = work.queue[first % size]
         first += 1
@@ -76,9 +65,9 @@ def _spread(
         work.is_queued[row] = False
         work.waiting[row] = 0.0
         work.arrived[row] += (1.0 - ALPHA) * amount
-        for link in range(starts[row], starts[row + 1]):
-            other = rows[link]
-            work.waiting[other] += ALPHA * spread[link] * amount
+        for link in range(graph.starts[row], graph.starts[row + 1]):
+            other = graph.rows[link]
+            work.waiting[other] += ALPHA * graph.spread[link] * amount
             if not work.is_reached[other]:
                 work.is_reached[other] = True
                 work.reached[n_reached] = other
@@ -100,9 +89,7 @@ def _clear(work: Work, n_reached: int) -> None:
 
 @njit(cache=True, nogil=True)
 def add_labels(
-    starts: NDArray[np.int64],
-    rows: NDArray[np.int32],
-    spread: Floats,
+    graph: Graph,
     labeled: NDArray[np.int64],
     classes: NDArray[np.int64],
     sign: int,
@@ -117,11 +104,9 @@ def add_labels(
     reach : int64 array of shape (n_classes, n_samples); written to
     totals : int64 array of shape (n_classes,), its sums over the samples; written to
     """
-    one = np.ones(1)
     for place in range(len(labeled)):
         label = classes[place]
-        source = labeled[place : place + 1]
-        n_reached = _spread(starts, rows, spread, source, one, TOLERANCE, work)
+        n_reached = _spread(graph, labeled[place], TOLERANCE, work)
         for at in range(n_reached):
             row = work.reached[at]
             amount = sign * np.int64(work.arrived[row] * UNIT)
@@ -132,9 +117,7 @@ def add_labels(
 
 @njit(cache=True, nogil=True, parallel=True)
 def add_many_labels(
-    starts: NDArray[np.int64],
-    rows: NDArray[np.int32],
-    spread: Floats,
+    graph: Graph,
     labeled: NDArray[np.int64],
     classes: NDArray[np.int64],
     n_threads: int,
@@ -156,21 +139,16 @@ def add_many_labels(
         while 0 < last < n_labels and classes[last] == classes[last - 1]:
             last += 1
         if first < last:
-            work = make_work(len(starts) - 1)
-            part = labeled[first:last], classes[first:last]
-            add_labels(starts, rows, spread, part[0], part[1], 1, work, reach, totals)
+            work = make_work(len(graph.starts) - 1)
+            add_labels(graph, labeled[first:last], classes[first:last], 1, work, reach, totals)
 
 
 @njit(cache=True, nogil=True)
 def reach_from(
-    starts: NDArray[np.int64],
-    rows: NDArray[np.int32],
-    spread: Floats,
-    source: int,
-    work: Work,
+    graph: Graph, source: int, work: Work
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Return the rows that one spreads to, and roughly how much arrives there."""
-    n_reached = _spread(starts, rows, spread, np.array([source]), np.ones(1), ROUGH, work)
+    n_reached = _spread(graph, source, ROUGH, work)
     found = work.reached[:n_reached].copy()
     arrived = work.arrived[found]
     _clear(work, n_reached)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from al_server.campaign import propagation_kernels as kernels
 from al_server.campaign.classifier import LabelBook
-from al_server.campaign.graph import N_LINKS, make_graph, mass_of
+from al_server.campaign.graph import N_LINKS, PoolGraph, make_graph, mass_of
 from al_server.campaign.neighbors import pool_neighbors, vote_width
 from al_server.campaign.propagated import BALANCE, PRIOR, Onlookers, Propagated
 from al_server.models import AnswerIn, CampaignSpec, PredictIn, Source
@@ -29,7 +29,7 @@ def make(n: int = 60, n_classes: int = 3, seed: int = 0) -> tuple[Propagated, La
     keys = rng.permutation(n).astype(np.uint64)
     book = LabelBook(np.full(n, -1, np.int64), None, keys, n_classes)
     lists = pool_neighbors(vectors, keys)
-    return Propagated(vectors, book, lists, width=vote_width(lists)), book
+    return Propagated(vectors, book, PoolGraph(lists, book, width=vote_width(lists))), book
 
 
 def weights_of(vectors: Floats, width: float) -> tuple[Floats, Floats]:
@@ -44,7 +44,7 @@ def weights_of(vectors: Floats, width: float) -> tuple[Floats, Floats]:
 
 def reach_of(classifier: Propagated) -> Floats:
     """Return pi_i as row i, by solving the whole system."""
-    near, weights = weights_of(classifier.embeddings, classifier.width)
+    near, weights = weights_of(classifier.embeddings, classifier.graph.width)
     links = weights * np.maximum(near, near.T)
     roots = np.sqrt(links.sum(axis=1))
     spread = links / roots / roots[:, None]
@@ -148,8 +148,7 @@ def test_labels_that_spread_at_once_are_those_that_spread_in_turn(n_threads: int
     for row, label in zip(rows.tolist(), classes.tolist(), strict=True):
         give(classifier, book, row, label)
     reach, totals = np.zeros_like(classifier.reach), np.zeros(3, np.int64)
-    links = classifier.graph.starts, classifier.graph.rows, classifier.graph.spread
-    kernels.add_many_labels(*links, rows, classes, n_threads, reach, totals)
+    kernels.add_many_labels(classifier.graph.now(), rows, classes, n_threads, reach, totals)
     assert np.array_equal(reach, classifier.reach)
     assert np.array_equal(totals, reach.sum(axis=1))
 
@@ -213,7 +212,7 @@ def test_samples_from_outside_take_the_mean_of_their_neighbors() -> None:
     for place, vector in enumerate(vectors):
         distances = 1 - classifier.embeddings @ vector
         near = np.argsort(distances)[:N_LINKS]
-        weights = np.exp(-distances[near] / classifier.width)
+        weights = np.exp(-distances[near] / classifier.graph.width)
         shares[place] = classifier.reach[:, near] @ weights / weights.sum()
     known = classifier.known()
     shares = shares * known.factors + PRIOR / 3
@@ -231,12 +230,12 @@ def test_samples_from_outside_take_the_mean_of_their_neighbors() -> None:
 
 def test_mass_is_own_uncertainty_and_that_of_neighbors_in_both_directions() -> None:
     classifier, _ = make()
-    near, weights = weights_of(classifier.embeddings, classifier.width)
+    near, weights = weights_of(classifier.embeddings, classifier.graph.width)
     weights = weights * near
     weights = weights / (2 * N_LINKS) / (weights.sum() / near.sum())
     values = np.random.default_rng(1).random(60).astype(np.float32)
     expected = values + (weights + weights.T) @ values
-    assert np.allclose(mass_of(values, classifier.graph), expected, atol=1e-5)
+    assert np.allclose(mass_of(values, classifier.graph.now()), expected, atol=1e-5)
 
 
 def test_the_order_of_the_rows_does_not_matter() -> None:
@@ -258,11 +257,11 @@ def test_one_sample_and_samples_far_from_all_are_no_trouble() -> None:
         keys = np.arange(n, dtype=np.uint64)
         book = LabelBook(np.full(n, -1, np.int64), None, keys, 2)
         lists = pool_neighbors(vectors, keys)
-        classifier = Propagated(vectors, book, lists, width=1e-6)
+        classifier = Propagated(vectors, book, PoolGraph(lists, book, width=1e-6))
         give(classifier, book, 0, 1)
         assert classifier.beliefs.predicted[0] == 1
         assert np.isfinite(classifier.beliefs.probabilities).all()
-        assert np.isfinite(mass_of(classifier.beliefs.uncertainty, classifier.graph)).all()
+        assert np.isfinite(mass_of(classifier.beliefs.uncertainty, classifier.graph.now())).all()
 
 
 def test_a_campaign_tells_of_pool_and_outside_alike(make_toy: MakeToy) -> None:
