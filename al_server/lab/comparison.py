@@ -1,5 +1,7 @@
 """Strategies against random sampling on labeled data: the whole of it in one call."""
 
+import fcntl
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
@@ -172,9 +174,23 @@ def _folder(out: Path | None) -> Iterator[Path]:
         return
     try:
         out.mkdir(parents=True, exist_ok=True)
+        lock = os.open(out, os.O_RDONLY)
     except OSError as error:
         raise BadInput(f"{out} cannot be made: {error.strerror}", "name another folder") from error
-    yield out
+    try:
+        _hold(lock, out)
+        yield out
+    finally:
+        os.close(lock)
+
+
+def _hold(lock: int, out: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however it ends
+    except BlockingIOError:
+        raise BadInput(
+            f"another comparison is at work in {out}", "wait for it, or name another folder"
+        ) from None
 
 
 def _run_rest(

@@ -1,7 +1,9 @@
 """A comparison says what its runs say, whoever ran them, and however often it was stopped."""
 
 import csv
+import fcntl
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -345,3 +347,13 @@ def test_an_unknown_strategy_is_refused_before_anything_runs(tmp_path: Path) -> 
     with pytest.raises(UnknownPlugin, match="margine"):
         compare(blobs(), Plan(strategies=("margine",)), out=tmp_path / "none", executor=Here())
     assert not (tmp_path / "none").exists()
+
+
+def test_two_comparisons_do_not_work_in_one_folder(tmp_path: Path) -> None:
+    holder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    with pytest.raises(BadInput, match="another comparison is at work"):
+        compare(blobs(), Plan(repeats=2, budget=5, probe=False), out=tmp_path, n_workers=1)
+    os.close(holder)
+    compare(blobs(), Plan(repeats=2, budget=5, probe=False), out=tmp_path, n_workers=1)
+    assert (tmp_path / "report.json").exists()
