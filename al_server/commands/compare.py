@@ -72,6 +72,9 @@ _METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
     help="In all arms [that of the campaign; else propagated].",
 )
 @click.option(
+    "--k", type=int, help="Neighbours that vote, with knn [that of the campaign; else 10]."
+)
+@click.option(
     "--shared-start",
     "n_shared",
     type=int,
@@ -120,15 +123,15 @@ def compare(
 
     source_keys = ("embedder", "checkpoint", "column", "label_column")
     source = {key: options.pop(key) for key in source_keys}
-    classifier = options.pop("classifier")
-    plan = _plan(**options)
+    asked = {key: options.pop(key) for key in ("classifier", "k")}
+    plan = _plan(**options, **{key: one for key, one in asked.items() if one is not None})
     folders = _folders(out, data)
     reports: dict[str, Report] = {}
     for one, folder in folders.items():
         labeled = _read(context, one, folder, data_folder, source)
-        judged_by = classifier or labeled.classifier or plan.classifier
-        own_plan = plan.model_copy(update={"classifier": judged_by})
-        found = _compare(labeled, own_plan, folder, n_workers)
+        theirs = {"classifier": labeled.classifier, "k": labeled.k}
+        own = {key: one for key, one in theirs.items() if one is not None and asked[key] is None}
+        found = _compare(labeled, plan.model_copy(update=own), folder, n_workers)
         reports[folder.name] = found.report
         if not as_json:
             _say(found, folder)

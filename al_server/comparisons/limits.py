@@ -86,9 +86,8 @@ def plan_of(campaign: "Campaign", asked: ComparisonIn) -> "Plan":
     from al_server.lab.plan import BASELINE, make_plan
 
     strategies = tuple(asked.strategies)
-    plan = make_plan(
-        **asked.model_dump() | {"strategies": strategies, "classifier": campaign.spec.classifier}
-    )
+    theirs = {"classifier": campaign.spec.classifier, "k": campaign.spec.k}
+    plan = make_plan(**asked.model_dump() | {"strategies": strategies} | theirs)
     if plan.arms == (BASELINE,):
         raise BadInput(f"{BASELINE} is what strategies are compared with", "name another one")
     for strategy in plan.arms:

@@ -89,4 +89,5 @@ def read_campaign(folder: Path, name: str, *, fewest_of_class: int = 1) -> Label
         named = ", ".join(rare[:N_NAMED]) + (", ..." if len(rare) > N_NAMED else "")
         caution += f" Left out, for fewer than {fewest_of_class} labels of a class: {named}."
     found = from_listing(name, listing)
-    return replace(found, caution=caution, classifier=campaign.spec.classifier)
+    spec = campaign.spec
+    return replace(found, caution=caution, classifier=spec.classifier, k=spec.k)

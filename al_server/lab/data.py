@@ -28,7 +28,7 @@ class LabeledData:
     groups : int64 array of shape (n_samples,), the group that a sample must not be parted from, or
         None
     caution : what readers of a report must know about these labels, or None
-    classifier : that of the campaign they are from, or None
+    classifier, k : those of the campaign they are from, or None
     """
 
     name: str
@@ -38,6 +38,7 @@ class LabeledData:
     groups: NDArray[np.int64] | None = None
     caution: str | None = None
     classifier: Literal["knn", "propagated"] | None = None
+    k: int | None = None
 
     def fingerprint(self) -> str:
         """Return a hash of the contents: equal for equal data, whatever it is called."""

@@ -103,7 +103,7 @@ def _settings(report: Report) -> list[tuple[str, str]]:
         ("repeats", str(done.n_repeats)),
         ("labels", f"{plan.budget}, {plan.batch} at a time"),
         ("start", done.start),
-        ("classifier", {"knn": "nearest neighbors", "propagated": "propagated"}[plan.classifier]),
+        ("classifier", f"{plan.k} nearest neighbors" if plan.classifier == "knn" else "propagated"),
         ("measure", METRIC_NAMES[done.metric]),
         ("seed", str(plan.seed)),
         ("al_server", done.version),

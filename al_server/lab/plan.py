@@ -28,6 +28,7 @@ class Plan(BaseModel):
     targets : of the metric, to count labels to
     n_shared : the first labels are drawn at random, the same ones for all arms
     classifier : the campaign's, the same one in all arms
+    k : neighbours that vote, where it is `knn`
     probe : judge by a linear model too, fitted anew at `n_checkpoints` places of the curve
     seed : of everything that is drawn
     """
@@ -47,6 +48,7 @@ class Plan(BaseModel):
     targets: tuple[Share, ...] = (0.8, 0.9)
     n_shared: int = Field(default=0, ge=0)
     classifier: Classifier = "propagated"
+    k: int = Field(default=10, ge=1, le=100)
     probe: bool = True
     n_checkpoints: int = Field(default=10, ge=2, le=1000)
     seed: int = Field(default=0, ge=0)

@@ -19,7 +19,7 @@ from al_server.lab.splits import Rows, Split
 from strategies.mass import reads_uncertainty_mass
 from strategies.pool import Status, Strategy
 
-K = 10  # as campaigns have it where nothing is said
+K = 10  # neighbours that vote, as campaigns have it where nothing is said
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ def replay(
     batch: int = 1,
     n_shared: int = 0,
     classifier: Classifier = "propagated",
+    k: int = K,
 ) -> Trace:
     """Label up to `budget` samples, `batch` at a time.
 
@@ -85,8 +86,9 @@ def replay(
     ----------
     n_shared : the first so many labels are drawn at random, the same ones for all arms; 0: every
         strategy begins by itself
+    k : neighbours that vote, where the classifier is `knn`
     """
-    pool = _pool(track, classifier, keeps_mass=reads_uncertainty_mass(strategy))
+    pool = _pool(track, classifier, k, keeps_mass=reads_uncertainty_mass(strategy))
     assert pool.holdout is not None
     truth = track.data.labels[track.split.pool]
     drawn = np.random.default_rng([track.seed, track.repeat, 1]).permutation(len(truth))
@@ -115,7 +117,7 @@ def replay(
     )
 
 
-def _pool(track: Track, classifier: Classifier, *, keeps_mass: bool) -> PoolState:
+def _pool(track: Track, classifier: Classifier, k: int, *, keeps_mass: bool) -> PoolState:
     data, split = track.data, track.split
     return PoolState(
         data.embeddings[split.pool],
@@ -123,7 +125,7 @@ def _pool(track: Track, classifier: Classifier, *, keeps_mass: bool) -> PoolStat
         track.neighbors,
         n_classes=len(data.classes),
         multi=False,
-        votes=VoteSettings(K, vote_width(track.neighbors), SMOOTHING),
+        votes=VoteSettings(k, vote_width(track.neighbors), SMOOTHING),
         holdout=HoldoutData(data.embeddings[split.holdout], data.labels[split.holdout]),
         classifier=classifier,
         keeps_mass=keeps_mass,

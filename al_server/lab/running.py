@@ -71,6 +71,7 @@ def run_repeat(task: Task) -> list[ArmResult]:
                 batch=plan.batch,
                 n_shared=plan.n_shared,
                 classifier=plan.classifier,
+                k=plan.k,
             )
         except ValueError as error:
             raise StrategyFailed(

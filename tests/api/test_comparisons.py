@@ -90,7 +90,8 @@ def _make_campaigns(registry: CampaignRegistry, folder: Path) -> None:
     for name, labels in {"blobs": known, "few": few}.items():
         np.savez(folder / f"{name}.npz", X=data.embeddings, **labels)
         source = Source(kind="npz", path=f"{name}.npz", labels=True)
-        prepare(registry, CampaignSpec(name=name, classes=list(data.classes), source=source))
+        classes = list(data.classes)
+        prepare(registry, CampaignSpec(name=name, classes=classes, source=source, k=7))
     source = Source(kind="npz", path="blobs.npz")
     spec = CampaignSpec(name="traits", classes=list(data.classes), source=source, task="multi")
     prepare(registry, spec)
@@ -135,7 +136,8 @@ def test_a_finished_comparison_has_a_verdict_that_outlives_the_server(done: Flas
     assert set(report["arms"]) == {"margin", "uniform"}
     assert one["verdict"]["headline"] == report["verdict"]["headline"]
     assert one["verdict"]["warnings"] == report["warnings"]
-    assert report["protocol"]["plan"]["classifier"] == "propagated"  # that of the campaign
+    plan = report["protocol"]["plan"]
+    assert (plan["classifier"], plan["k"]) == ("propagated", 7)  # those of the campaign
 
 
 @pytest.mark.parametrize("address", ["/campaigns/blobs/compare/1", f"{PATH}/1/report?format=html"])

@@ -154,5 +154,9 @@ def test_a_campaign_is_replayed_on_what_was_labeled(served: Al, server: Running,
     assert said["protocol"]["classes"] == ["0", "1"]
     assert said["protocol"]["n_samples"] == len(set(answers)) == 40
     assert any("labels of a campaign" in one for one in said["warnings"])
+    votes = served.json(
+        "compare", "digits", *arguments, *("--classifier", "knn", "--k", 3), "--out", tmp_path / "k"
+    )["protocol"]["plan"]
+    assert (votes["classifier"], votes["k"]) == ("knn", 3)
     unknown = served("compare", "digit", "--data", server.data, "--out", tmp_path / "out")
     assert "did you mean 'digits'" in unknown.stderr

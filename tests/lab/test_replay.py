@@ -1,6 +1,7 @@
 """A replay labels as a campaign would, and is the same every time."""
 
 import numpy as np
+import pytest
 
 from al_server.lab.measures import quality
 from al_server.lab.replay import K, Track, make_track, replay
@@ -47,14 +48,15 @@ def test_shared_labels_are_the_same_for_all_arms() -> None:
     assert arms[0].n_labeled[0] == 7
 
 
-def test_the_curve_is_that_of_the_nearest_neighbors_of_the_holdout() -> None:
+@pytest.mark.parametrize("k", [1, 3, K])
+def test_the_curve_is_that_of_the_nearest_neighbors_of_the_holdout(k: int) -> None:
     track = _track()
     data, holdout = track.data, track.split.holdout
-    trace = replay(track, make("uniform"), budget=30)
+    trace = replay(track, make("uniform"), budget=30, classifier="knn", k=k)
     for place in (0, 9, 29):
         labeled = trace.picks[: trace.n_labeled[place]]
         away = 1 - data.embeddings[holdout] @ data.embeddings[labeled].T
-        nearest = labeled[np.argsort(away, axis=1)[:, :K]]
+        nearest = labeled[np.argsort(away, axis=1)[:, :k]]
         # votes weigh by distance; where all agree the answer is certain
         votes = data.labels[nearest]
         certain = (votes == votes[:, :1]).all(axis=1)
