@@ -61,6 +61,12 @@ def of_result(plan: Plan, arms: Mapping[str, Arm]) -> list[str]:
             f"{plan.repeats} repeats are too few for the differences shown of {', '.join(few)}; "
             "in brackets how many would tell them from none, if they are real."
         )
+    winners = sum(arm.against_random == "better" for arm in arms.values())
+    if winners > 1:
+        found.append(
+            f"The first sentence names the best of {winners} strategies that beat random; the best "
+            "of several was lucky, too: on fresh repeats (another --seed) it gains a little less."
+        )
     for target in plan.targets:
         name = f"{target:g}"
         if all(arm.labels_to[name].labels is None for arm in arms.values()):

@@ -8,6 +8,8 @@ from al_server.errors import BadInput
 
 BASELINE = "uniform"
 Classifier = Literal["knn", "propagated"]
+OPTIONS = {"by_group": "group", "n_shared": "shared-start"}
+"""What people call a setting, where that is another name."""
 Metric = Literal["accuracy", "balanced_accuracy", "macro_f1"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -90,5 +92,9 @@ def make_plan(**settings: Any) -> Plan:
         return Plan(**settings)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the plan"
-        raise BadInput(f"{where}: {first['msg']}", "see `al-server compare --help`") from error
+        field = str(first["loc"][0]) if first["loc"] else "the plan"
+        given = "" if not first["loc"] else f" {first['input']!r}"
+        raise BadInput(
+            f"{OPTIONS.get(field, field)}{given}: {first['msg'].removeprefix('Value error, ')}",
+            "see `al-server compare --help`",
+        ) from error

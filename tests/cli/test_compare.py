@@ -81,7 +81,7 @@ def test_images_in_a_folder_a_class_are_embedded_first(al: Al, tmp_path: Path):
     ("arguments", "message"),
     [
         (("--strategies", "margine"), "no strategy is called 'margine'"),
-        (("--targets", "90"), "targets.0"),
+        (("--targets", "90"), "targets '90': "),
         (("--folds", "41"), "whose smallest class has 40 samples"),
         (("--folds", "4", "--repeats", "5"), "4 folds make 4 repeats, not 5"),
         (("--imbalance", "1:0.5"), "imbalance"),

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from al_server.lab.cautions import of_result
 from al_server.lab.plan import Plan
 from al_server.lab.report import Arm, Judged, LabelsTo, Third, Time, ToShareOfGain
 from al_server.lab.statistics import Estimate
@@ -47,6 +48,15 @@ def test_a_winner_is_named_with_its_labels_and_their_interval() -> None:
     assert found.losses[0].startswith(
         "entropy LOSES to random: 2.0 points of accuracy (1.0 to 3.0) below it"
     )
+
+
+def test_the_best_of_several_winners_is_said_to_be_lucky_too() -> None:
+    reached = {"0.8": LabelsTo(labels=50.0, ratio=NEVER.ratio), "0.9": NEVER}
+    plan = PLAN.model_copy(update={"targets": (0.8,)})
+    arms = {"margin": _arm("better", BETTER, labels_to=reached)}
+    assert not of_result(plan, arms)
+    arms["entropy"] = _arm("better", BETTER, labels_to=reached)
+    assert any("best of 2 strategies" in one for one in of_result(plan, arms))
 
 
 def test_where_no_target_tells_points_do() -> None:

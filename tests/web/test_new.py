@@ -21,6 +21,8 @@ def test_a_campaign_is_made_shown_getting_ready_and_can_be_labeled(
     _fill(page, name="from-the-form", path=source.path, classes="zero\none\nmore", budget="5")
     page.locator("#advanced summary").click()
     page.select_option("#strategy", "margin")
+    page.select_option("#classifier", "knn")
+    page.fill("#k", "5")
     page.fill("#lease_min", "2.5")
     page.fill("#random_percent", "25")
     page.get_by_role("button", name="Make the campaign").click()
@@ -30,7 +32,7 @@ def test_a_campaign_is_made_shown_getting_ready_and_can_be_labeled(
     expect(page.locator(".class")).to_have_text(["1zero", "2one", "3more"])
     spec = served.registry.campaign("from-the-form").spec
     assert (spec.budget, spec.strategy, spec.lease_s) == (5, "margin", 150)
-    assert spec.random_share == 0.25
+    assert (spec.random_share, spec.classifier, spec.k) == (0.25, "knn", 5)
     assert spec.source == source
 
 

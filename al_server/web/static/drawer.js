@@ -24,7 +24,7 @@ const PARTS = {
   ],
   mass: [
     "Mass",
-    (n, of) => `More is uncertain at and around it than at ${n}% of ${of}: its label tells most.`,
+    (n, of) => `More is uncertain at and around it than at ${n}% of ${of}: its label tells much.`,
   ],
   diversity: [
     "Diversity",

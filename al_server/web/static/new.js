@@ -16,7 +16,7 @@ import { assignKeys, keyName } from "./keys.js";
 const form = byId("new-form");
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 const PREVIEWED = 40;
-const TEXTS = ["embedder", "checkpoint", "holdout"];
+const TEXTS = ["embedder", "checkpoint", "holdout", "classifier"];
 const NUMBERS = ["budget", "overlap", "k", "seed"];
 
 function preview() {
