@@ -15,6 +15,7 @@ only prints the tables of what is there, as Markdown, and writes `evidence.csv`.
 import argparse
 import csv
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +27,9 @@ from al_server.lab.data import LabeledData, read_data
 from al_server.lab.plan import BASELINE, Classifier, Plan
 from al_server.lab.ranking import rank
 from al_server.lab.results import Results, gather
+from al_server.lab.splits import Rows
 from al_server.lab.statistics import (
+    Curves,
     Estimate,
     area,
     difference,
@@ -72,7 +75,9 @@ SLOW = (
     "stratified_clusters",
 )
 KNN = ("mass", "in_class", "cdf_product", "margin")
-IMBALANCE, POOL, HOLDOUT, SHARE = 16.0, 2500, 0.25, 0.9
+IMBALANCE, POOL, HOLDOUT = 16.0, 2500, 0.25
+SHARE, LABELS = 0.9, 200  # of what random sampling gains with so many labels
+DEFAULT, ACCURACY = "mass", 0.9
 
 
 class Job(NamedTuple):
@@ -125,7 +130,8 @@ class Cell(NamedTuple):
     gain : in area under the curve, fractions of 1
     is_loss : beyond chance, by Wilcoxon's test alone
     is_win : beyond chance, by the same with Holm over the arms of the comparison
-    ratio : of random's labels, to reach 90% of random's whole gain; inf where it never does
+    ratio : of random's labels, to reach 90% of what random gains with 200
+    reaches : whether it does, within 200; else the ratio is the least that it may be
     """
 
     area: float
@@ -133,6 +139,7 @@ class Cell(NamedTuple):
     is_loss: bool
     is_win: bool
     ratio: float
+    reaches: bool
     select_ms: float
 
 
@@ -175,25 +182,40 @@ def cells_of(job: Job, results: Results) -> dict[str, Cell]:
     """Judge the arms of one comparison."""
     plan, n = job.plan(), results.n_labeled
     areas = {arm: area(results.curves[arm][plan.shown], n) for arm in plan.arms}
-    theirs = results.curves[BASELINE][plan.shown]
+    early = n <= LABELS
+    theirs = results.curves[BASELINE][plan.shown][:, early]
     target = share_of_gain(theirs, SHARE)
     others = [arm for arm in plan.arms if arm != BASELINE]
-    found = {BASELINE: Cell(areas[BASELINE].mean(), Estimate(0, 0, 0), False, False, 1.0, 0.0)}
+    nothing = Estimate(0, 0, 0)
+    found = {BASELINE: Cell(areas[BASELINE].mean(), nothing, False, False, 1.0, True, 0.0)}
     tests = p_values([areas[arm] - areas[BASELINE] for arm in others])
     for arm, p in zip(others, tests, strict=True):
         gain = difference(areas[arm], areas[BASELINE], seed=0)
         # correction protects those who claim a win, not those who claim that there is no loss
         (alone,) = p_values([areas[arm] - areas[BASELINE]])
-        ratio = labels_to(target, results.curves[arm][plan.shown], theirs, n, seed=0).ratio.mean
+        ratio, reaches = ratio_to(
+            target, results.curves[arm][plan.shown][:, early], theirs, n[early]
+        )
         found[arm] = Cell(
             area=float(areas[arm].mean()),
             gain=gain,
             is_loss=is_significant(gain, alone) and gain.mean < 0,
             is_win=is_significant(gain, p) and gain.mean > 0,
-            ratio=float("inf") if np.isnan(ratio) else ratio,
+            ratio=ratio,
+            reaches=reaches,
             select_ms=1000 * float(np.median(results.seconds[arm])),
         )
     return found
+
+
+def ratio_to(target: float, ours: Curves, theirs: Curves, n: Rows) -> tuple[float, bool]:
+    """Return which share of the labels of the others is needed, and whether that is all of it."""
+    found = labels_to(target, ours, theirs, n, seed=0)
+    if found.labels is not None:
+        return found.ratio.mean, True
+    least = labels_to(target, theirs, theirs, n, seed=0).labels
+    assert least is not None  # the target is a share of what they reach
+    return float(n[-1]) / least, False
 
 
 def read_board(parts: list[str], out: Path) -> Board:
@@ -222,12 +244,12 @@ def print_board(board: Board) -> None:
     print("|---|" + "---|" * (len(board) + 4))
     for arm in order:
         cells = {setting: one[arm] for setting, one in board.items() if arm in one}
-        ratios = [cell.ratio for cell in cells.values()]
-        mean = float(np.exp(np.mean(np.log(ratios)))) if np.isfinite(ratios).all() else np.inf
+        mean = _geometric([cell.ratio for cell in cells.values()])
+        bound = "" if all(cell.reaches for cell in cells.values()) else "at least "
         row = [_cell(cells.get(setting)) for setting in board]
         n_losses = sum(cell.is_loss for cell in cells.values())
         ms = max(cell.select_ms for cell in cells.values())
-        told = [f"{ranks[arm]:.1f}" if arm in ranks else "", str(n_losses), f"{mean:.2f}"]
+        told = [f"{ranks[arm]:.1f}" if arm in ranks else "", str(n_losses), f"{bound}{mean:.2f}"]
         print("|", " | ".join([f"`{arm}`", *row, *told, f"{ms:.1f}"]), "|")
 
 
@@ -239,7 +261,8 @@ def _cell(cell: Cell | None) -> str:
 
 def print_both(out: Path) -> None:
     """Print what strategy and classifier gain, each alone and together, in labels."""
-    print("| set | random, knn | random, propagated | mass, knn | mass, propagated |")
+    head = f"random, propagated | in_class, knn | {DEFAULT}, propagated"
+    print(f"| set | random, knn | {head} |")
     print("|---|---|---|---|---|")
     every: list[list[float]] = []
     for job in jobs(list(SETS), ["knn"]):
@@ -247,19 +270,48 @@ def print_both(out: Path) -> None:
         if results[0] is None or results[1] is None:
             continue
         metric, n = job.plan().shown, results[0].n_labeled
-        random = results[0].curves[BASELINE][metric]
+        early = n <= LABELS
+        random = results[0].curves[BASELINE][metric][:, early]
         target = share_of_gain(random, SHARE)
-        arms = [(1, BASELINE), (0, "mass"), (1, "mass")]
+        arms = [(1, BASELINE), (0, "in_class"), (1, DEFAULT)]
         found = [
-            labels_to(target, results[which].curves[arm][metric], random, n, seed=0).ratio.mean  # type: ignore[union-attr]
+            ratio_to(target, results[which].curves[arm][metric][:, early], random, n[early])  # type: ignore[union-attr]
             for which, arm in arms
         ]
-        ratios = [float("inf") if np.isnan(one) else one for one in found]
-        every.append(ratios)
-        print(f"| {job.setting} | 1 |", " | ".join(f"{one:.2f}" for one in ratios), "|")
+        every.append([ratio for ratio, _ in found])
+        told = (f"{'' if reaches else 'at least '}{ratio:.2f}" for ratio, reaches in found)
+        print(f"| {job.setting} | 1 |", " | ".join(told), "|")
     if every:
-        means = np.exp(np.mean(np.log(every), axis=0))
-        print("| geometric mean | 1 |", " | ".join(f"{one:.2f}" for one in means), "|")
+        told = (f"{_geometric(ratios):.2f}" for ratios in zip(*every, strict=True))
+        print("| geometric mean | 1 |", " | ".join(told), "|")
+
+
+def print_criteria(board: Board, out: Path) -> None:
+    """Print what the default was chosen by."""
+    cells = [one[DEFAULT] for one in board.values() if DEFAULT in one]
+    n_losses = sum(cell.is_loss for cell in cells)
+    print(f"\n1. `{DEFAULT}` is beyond chance below random on {n_losses} of {len(cells)} sets")
+    gains = {
+        setting: {arm: cell.gain.mean for arm, cell in one.items() if arm != BASELINE}
+        for setting, one in board.items()
+    }
+    common = set.intersection(*(set(one) for one in gains.values()))
+    ranks = rank({setting: {arm: one[arm] for arm in common} for setting, one in gains.items()})
+    best = sorted(ranks.mean_ranks.items(), key=lambda one: one[1])[:3]
+    print(f"2. best mean ranks of {len(common)}:", ", ".join(f"`{a}` {r:.1f}" for a, r in best))
+    fruits = Job("fruits", is_imbalanced=False, part="fast")
+    results = results_of(fruits, out)
+    if results is not None:
+        ours, theirs = (results.curves[one]["accuracy"] for one in (DEFAULT, BASELINE))
+        found = labels_to(ACCURACY, ours, theirs, results.n_labeled, seed=0)
+        mean, low, high = found.ratio
+        print(f"3. fruits, {ACCURACY:.0%} accuracy: {mean:.2f} ({low:.2f}-{high:.2f}) of random's")
+    mean = _geometric([cell.ratio for cell in cells])
+    print(f"   {SHARE:.0%} of what random gains with {LABELS}: {mean:.2f} of random's labels")
+
+
+def _geometric(ratios: Sequence[float]) -> float:
+    return float(np.exp(np.mean(np.log(ratios))))
 
 
 def write_csv(boards: dict[str, Board], file: Path) -> None:
@@ -300,6 +352,8 @@ def main() -> None:
         if board:
             print(f"\nGain over random sampling, in points of area; classifier {classifier}\n")
             print_board(board)
+    if len(boards["propagated"]) > 1:
+        print_criteria(boards["propagated"], options.out)
     print("\nLabels to reach 90% of what random sampling gains with `knn`, against it\n")
     print_both(options.out)
     write_csv(boards, options.out / "evidence.csv")
