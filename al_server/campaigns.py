@@ -13,7 +13,8 @@ from al_server import plugins
 from al_server.campaign.campaign import Campaign
 from al_server.campaign.intake import Intake, Workplace
 from al_server.campaign.opening import open_campaign
-from al_server.campaign.pool_files import PoolFiles
+from al_server.campaign.pool_files import PoolFiles, files_of
+from al_server.campaign.reembedding_desk import ReembeddingDesk
 from al_server.campaign.strategy import make_strategy
 from al_server.comparisons.desk import ComparisonDesk
 from al_server.comparisons.process import Process, Start
@@ -28,6 +29,8 @@ from al_server.store.catalog import Catalog, StoredCampaign
 from al_server.store.database import open_database, sqlite_url
 from al_server.store.event_log import EventLog
 from al_server.warm_up import warm_up
+from embeddings.errors import EmbeddingError
+from embeddings.reduction import parse_reduction
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +57,7 @@ class CampaignRegistry:
     Attributes
     ----------
     comparisons : of strategies, on the labels of a campaign
+    reembeddings : other vectors for the samples of a campaign
 
     Raises
     ------
@@ -79,6 +83,12 @@ class CampaignRegistry:
         self.comparisons = ComparisonDesk(self._folder.path, start=start_comparison)
         self._lock = threading.RLock()
         self._stopping = threading.Event()
+        self.reembeddings = ReembeddingDesk(
+            executor=self._executor,
+            catalog=self._catalog,
+            workplace=self._reporting_workplace,
+            switched=self._reload,
+        )
         self._stored = {stored.name: stored for stored in self._catalog.all()}
         self._campaigns: dict[str, Campaign] = {}
         self._work: dict[str, _Work] = {}
@@ -203,7 +213,7 @@ class CampaignRegistry:
         )
 
     def _files(self, stored: StoredCampaign) -> PoolFiles:
-        return PoolFiles(self._folder.path / "campaigns" / str(stored.id))
+        return files_of(self._folder.path, stored)
 
     def _open_all(self, stored_before: list[StoredCampaign]) -> None:
         warm_up()
@@ -250,6 +260,10 @@ class CampaignRegistry:
                 "a checkpoint alone does not say which network it belongs to",
                 "name it: embedder timm:NAME",
             )
+        try:
+            parse_reduction(spec.reduce)
+        except EmbeddingError as error:
+            raise BadInput(error.message, error.remedy) from error
         if len(set(spec.classes)) < len(spec.classes):
             raise BadInput("a class is named twice", "name each class once")
         for path in (spec.source.path, spec.checkpoint, spec.holdout):
@@ -262,7 +276,7 @@ class CampaignRegistry:
 
     def _guarded(self, name: str, run: Callable[[str, "_Work"], None], work: _Work) -> None:
         """Run; an error becomes the campaign's state, an interruption leaves it as it was."""
-        from embeddings.errors import EmbeddingError, Interrupted
+        from embeddings.errors import Interrupted
 
         try:
             run(name, work)
@@ -323,9 +337,10 @@ class CampaignRegistry:
         return self._in_background(campaign.spec.name, add)
 
     def _add(self, campaign: Campaign, source: Source, work: _Work) -> None:
-        intake = Intake(campaign.spec, campaign.files, self._workplace(work, campaign))
-        addition = intake.add(source, campaign.stored, campaign.prepared.embedder)
-        n_added = campaign.on_writer(lambda: addition.join(campaign.loop))
+        with campaign.changing:
+            intake = Intake(campaign.spec, campaign.files, self._workplace(work, campaign))
+            addition = intake.add(source, campaign.stored)
+            n_added = campaign.on_writer(lambda: addition.join(campaign.loop))
         campaign.failures.extend(addition.failures)
         self._catalog.set_state(campaign.stored.id, "ready", failures=campaign.failures)
         n_known = addition.n_samples - n_added
@@ -338,12 +353,17 @@ class CampaignRegistry:
                 campaign.adding = share
                 campaign.message = f"taking in more samples: {what}"
 
+        return self._reporting_workplace(report, lambda: False)
+
+    def _reporting_workplace(
+        self, report: Callable[[float, str], None], should_stop: Callable[[], bool]
+    ) -> Workplace:
         return Workplace(
             roots=self._roots,
             fetch=Fetcher(self._folder.path / "media", self._settings.fetch_hosts),
             cache_file=self._folder.path / "cache" / "vectors.db",
             report=report,
-            should_stop=self._stopping.is_set,
+            should_stop=lambda: self._stopping.is_set() or should_stop(),
         )
 
 

@@ -12,7 +12,9 @@ from al_server.commands.embed import embed
 from al_server.commands.output import examples
 from al_server.commands.predict import predict
 from al_server.commands.preflight import preflight
+from al_server.commands.reembed import reembed
 from al_server.commands.serve import serve
+from al_server.commands.ssl import ssl
 from al_server.commands.strategies import strategies
 from al_server.errors import ALError
 
@@ -77,5 +79,16 @@ def main() -> None:
     """Label the samples that are worth most, one after another."""
 
 
-for command in (serve, campaign, predict, embed, strategies, compare, preflight, doctor):
+for command in (
+    serve,
+    campaign,
+    predict,
+    embed,
+    reembed,
+    ssl,
+    strategies,
+    compare,
+    preflight,
+    doctor,
+):
     main.add_command(command)

@@ -86,6 +86,12 @@ class CampaignSpec(Model):
         "works on this machine without a download",
     )
     checkpoint: str | None = Field(None, description="local weights for the embedder")
+    reduce: str | None = Field(
+        None,
+        max_length=40,
+        description="fewer dimensions: `svd:64`, `pca:64`, `pca_whiten:64`, `random:64`, "
+        "`umap:16`; fitted to the first samples, the same for all that come later",
+    )
     classifier: Literal["knn", "propagated"] = Field(
         "propagated",
         description="`propagated`: labels spread through the graph of the pool, one label a "
@@ -199,6 +205,24 @@ class ComparisonIn(Model):
     seed: int = Field(0, ge=0, lt=2**63)
 
 
+class ReembedIn(Model):
+    """Other vectors for the samples of a running campaign; what is left out stays as it is."""
+
+    embedder: str | None = Field(None, max_length=200, description="as for a new campaign")
+    checkpoint: str | None = Field(None, max_length=4096, description="weights of that embedder")
+    reduce: str | None = Field(
+        None, max_length=40, description="as for a new campaign; `none`: all dimensions"
+    )
+    learn_metric: bool = Field(
+        False,
+        description="learn from the labels which directions tell the classes apart; taken only "
+        "where cross-validation says that it helps",
+    )
+    switch: Literal["never", "if_better", "always"] = Field(
+        "never", description="whether the campaign goes on with the new vectors"
+    )
+
+
 # -- answers ----------------------------------------------------------------------------------
 
 
@@ -246,6 +270,10 @@ class CampaignInfo(Model):
     classifier: str
     embedder: str | None
     n_features: int | None
+    reduce: str | None = Field(None, description="reduction of the vectors")
+    metric: str | None = Field(
+        None, description="metric learned from labels that they went through"
+    )
     holdout_accuracy: float | None
     random_accuracy: Measured | None = Field(
         description="on the newest samples that were drawn at random, each predicted before its "
@@ -260,6 +288,39 @@ class Campaigns(Model):
     """All campaigns."""
 
     campaigns: list[CampaignInfo]
+
+
+class Gain(Model):
+    """A difference of two accuracies, with its 95% interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class VectorsCompared(Model):
+    """How often the votes of the nearest labeled samples are right, with old vectors and new."""
+
+    n: int = Field(description="labeled samples, each left out of the votes on itself")
+    old: float
+    new: float
+    gain: Gain
+    p_value: float = Field(description="of the sign test; one label a sample: McNemar's test")
+    verdict: Literal["better", "worse", "undecided"]
+
+
+class ReembedInfo(Model):
+    """A re-embedding, as it stands; the last one of a campaign is kept until the server stops."""
+
+    state: Literal["running", "done", "failed"]
+    asked: ReembedIn
+    progress: float = Field(ge=0, le=1)
+    message: str
+    error: str | None = None
+    compared: VectorsCompared | None = Field(None, description="null before it is known")
+    metric: str | None = Field(None, description="what was found about a learned metric")
+    n_features: int | None = Field(None, description="dimensions of the new vectors")
+    switched: bool = False
 
 
 class NearestLabeled(Model):
@@ -388,14 +449,6 @@ class CurvePoint(Model):
 
     n_labeled: int
     accuracy: float
-
-
-class Gain(Model):
-    """Accuracy of the campaign less that of random sampling, with its 95% interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 class ComparedPoint(Model):

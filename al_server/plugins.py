@@ -22,9 +22,13 @@ BUILTIN: Final[Mapping[str, Mapping[str, str]]] = {
         "pixels": "embeddings.pixel_embedder:PixelEmbedder",
         "tfidf": "embeddings.tfidf_embedder:TfidfEmbedder",
         "timm": "embeddings.timm_embedder:TimmEmbedder",
+        "layer": "embeddings.layer_embedder:LayerEmbedder",
+        "text": "embeddings.text_embedder:TextEmbedder",
+        "ssl": "embeddings.self_supervised.embedder:SelfSupervisedEmbedder",
     },
     INTEGRATIONS: {
         "label_studio": "integrations.label_studio.integration:LabelStudioIntegration",
+        "ray": "integrations.ray:RayIntegration",
     },
 }
 NOUNS: Final = {STRATEGIES: "strategy", EMBEDDERS: "embedder", INTEGRATIONS: "integration"}

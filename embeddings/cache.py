@@ -1,5 +1,6 @@
 """Vectors that were computed before: (embedder id, content hash) -> vector, in one SQLite file."""
 
+import hashlib
 import logging
 import os
 import sqlite3
@@ -20,9 +21,19 @@ CREATE TABLE IF NOT EXISTS vectors (
     embedder INTEGER NOT NULL, content BLOB NOT NULL, vector BLOB NOT NULL,
     PRIMARY KEY (embedder, content)
 );
+CREATE TABLE IF NOT EXISTS notes (
+    embedder INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (embedder, name)
+);
 """
 _PER_QUERY = 500  # SQLite takes 999 parameters everywhere
 _BUSY_S = 30.0  # another process may be writing to the same file
+
+
+def content_hash(content: bytes | str) -> str:
+    """Return the name of a file's bytes or of a text, the same on every machine."""
+    data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    return hashlib.sha256(data).hexdigest()
 
 
 class VectorCache:
@@ -58,6 +69,16 @@ class VectorCache:
             return
         with self._lock:
             self._attempt(lambda c: _insert(c, embedder_id, vectors), None)
+
+    def note(self, embedder_id: str, name: str) -> str | None:
+        """Return what `keep_note` kept, such as the batch size found by trial; or None."""
+        with self._lock:
+            return self._attempt(lambda c: _select_note(c, embedder_id, name), None)
+
+    def keep_note(self, embedder_id: str, name: str, value: str) -> str:
+        """Keep a line about an embedder, unless there is one; return the one that holds."""
+        with self._lock:
+            return self._attempt(lambda c: _insert_note(c, embedder_id, name, value), value)
 
     def close(self) -> None:
         """Close the file. The next use opens it again."""
@@ -137,10 +158,7 @@ def _insert(
     connection: sqlite3.Connection, embedder_id: str, vectors: Mapping[str, NDArray[np.float32]]
 ) -> None:
     with connection:  # one transaction
-        connection.execute("INSERT OR IGNORE INTO embedders (id) VALUES (?)", [embedder_id])
-        (key,) = connection.execute(
-            "SELECT key FROM embedders WHERE id = ?", [embedder_id]
-        ).fetchone()
+        key = _key(connection, embedder_id)
         connection.executemany(
             "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
             (
@@ -148,3 +166,25 @@ def _insert(
                 for content, vector in vectors.items()
             ),
         )
+
+
+def _select_note(connection: sqlite3.Connection, embedder_id: str, name: str) -> str | None:
+    row = connection.execute(
+        "SELECT value FROM notes JOIN embedders ON embedder = key WHERE id = ? AND name = ?",
+        [embedder_id, name],
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _insert_note(connection: sqlite3.Connection, embedder_id: str, name: str, value: str) -> str:
+    with connection:
+        key = _key(connection, embedder_id)
+        # another process may have been first: then its line holds for both
+        connection.execute("INSERT OR IGNORE INTO notes VALUES (?, ?, ?)", [key, name, value])
+    return _select_note(connection, embedder_id, name) or value
+
+
+def _key(connection: sqlite3.Connection, embedder_id: str) -> int:
+    connection.execute("INSERT OR IGNORE INTO embedders (id) VALUES (?)", [embedder_id])
+    row = connection.execute("SELECT key FROM embedders WHERE id = ?", [embedder_id]).fetchone()
+    return int(row[0])

@@ -1,21 +1,39 @@
 """The contract of an embedder, and the one loop that turns files and texts into unit vectors."""
 
-import hashlib
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from itertools import chain, islice
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from embeddings.cache import VectorCache
+from embeddings.batch_trial import Tunable, fastest_shape, keep_shape, known_shape
+from embeddings.cache import VectorCache, content_hash
 from embeddings.errors import Interrupted, Unreadable
-from embeddings.images import decode_image, read_file
+from embeddings.pipeline import (
+    Answer,
+    Batch,
+    Content,
+    Distributed,
+    cut,
+    decode,
+    embed_here,
+    read_ahead,
+)
+
+__all__ = [
+    "Embedded",
+    "Embedder",
+    "Failed",
+    "Item",
+    "Shrinks",
+    "Vectors",
+    "content_hash",
+    "embed_all",
+]
 
 Item = Path | str
 """A sample: a `Path` is an image file, a `str` is a text."""
@@ -38,8 +56,9 @@ class Embedder(Protocol):
 
     Notes
     -----
-    Two more things are looked for and may be left out: an int `batch_size`, the number of items
-    that suits the embedder best, and the method of `Shrinks`.
+    More is looked for and may be left out: an int `batch_size`, the number of items that suits the
+    embedder best; or what `batch_trial.Tunable` names, and a trial finds the number; the method of
+    `Shrinks`; and, for many machines, that of `pipeline.Distributed`.
     """
 
     @property
@@ -84,7 +103,8 @@ class Embedded(NamedTuple):
 
     Attributes
     ----------
-    vectors : float32 array of shape (n_embedded, n_features), unit-length rows
+    vectors : float32 array of shape (n_embedded, n_features), unit-length rows; where `embed_all`
+        was given an array, the first rows of that one
     positions : int64 array of shape (n_embedded,), ascending; vectors[j] is of items[positions[j]]
     failures : list of Failed, by ascending position
     """
@@ -94,20 +114,10 @@ class Embedded(NamedTuple):
     failures: list[Failed]
 
 
-class _Loaded(NamedTuple):
-    """An item that was read: exactly one of vector (from the cache), content, reason is set."""
-
-    position: int
-    content_hash: str = ""
-    vector: Vectors | None = None
-    content: Image | str | None = None
-    reason: str | None = None
-
-
-_N_THREADS = 4  # decoding releases the GIL, and some of the threads wait for the disk
-_ITEMS_PER_TASK = {"image": 4, "text": 256}
 _BATCH_SIZE = {"image": 8, "text": 1024}  # where the embedder does not say
-_GROUP_LIMIT = 1024  # so that a run over cached samples reports its progress, too
+_WORTH_A_TRIAL = 500  # items; fewer are embedded before a trial would have paid
+_TRIAL_LOADS_S = 1.0  # that the items of a trial are read
+_ROWS_MOVED = 4096  # at a time, in place
 
 
 def embed_all(
@@ -116,14 +126,17 @@ def embed_all(
     *,
     cache: VectorCache | None,
     batch_size: int | None = None,
+    out: NDArray[np.floating[Any]] | None = None,
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Embedded:
     """Embed every item that can be read; list the others with the reason.
 
     Files are read, looked up in the cache and decoded by a few threads while the embedder works on
-    the batch before. Each finished batch enters the cache at once, so a run that was killed goes on
-    where it was.
+    the batch before. The same content is embedded once, at its first place. Each finished batch
+    enters the cache at once, so a run that was killed goes on where it was, and loses no more than
+    the batch it was at. Which items share a batch depends on the items alone: the vectors are the
+    same, bit for bit, however often the run was killed.
 
     Parameters
     ----------
@@ -132,7 +145,11 @@ def embed_all(
     cache : VectorCache or None
         None: nothing is looked up or kept.
     batch_size : int, optional
-        Items a forward pass; default: what suits the embedder.
+        Items a forward pass. Default: what suits the embedder; of a `Tunable` one, for hundreds of
+        items and more, what a trial of some seconds finds, once for a cache and a machine.
+    out : float32 or float16 array of shape (n_items, n_features), optional
+        Written in place, so that it may be memory-mapped: beside it, memory does not grow with
+        the length of a vector. Rows behind those of `Embedded.vectors` are left over.
     progress : callable, optional
         Called with (n_done, n_items) in this thread, after every batch.
     should_stop : callable, optional
@@ -144,147 +161,109 @@ def embed_all(
 
     Raises
     ------
+    ValueError
+        If `out` has another shape, or the embedder returns one that it must not.
     Interrupted
         If `should_stop` said so.
     """
-    vectors = np.empty((len(items), embedder.n_features), dtype=np.float32)
-    failures: list[Failed] = []
+    shape = (len(items), embedder.n_features)
+    vectors = np.empty(shape, dtype=np.float32) if out is None else out
+    if vectors.shape != shape:
+        raise ValueError(f"out has shape {vectors.shape}; these items need one of {shape}")
+    size = _batch_size(embedder, items, cache, batch_size)
+    reasons: dict[int, str] = {}
+    copies: list[tuple[int, int]] = []
     n_done = 0
+    with closing(read_ahead(embedder, items, cache, n_ahead=2 * size)) as read:
+        batches = cut(read, size=size)
+        stream = (
+            embedder.embed_batches(batches)
+            if isinstance(embedder, Distributed)
+            else embed_here(embedder, batches, size=size)
+        )
+        with closing(stream) as answers:
+            for batch, answer in answers:
+                _settle(batch, answer, embedder.id, cache, out=vectors, reasons=reasons)
+                copies += batch.copies
+                n_done += batch.n_items
+                if progress is not None:
+                    progress(n_done, len(items))
+                if should_stop is not None and n_done < len(items) and should_stop():
+                    raise Interrupted(f"stopped after {n_done} of {len(items)} samples")
+    for position, first in copies:
+        vectors[position] = vectors[first]
+        if first in reasons:
+            reasons[position] = reasons[first]
+    return _without(vectors, [Failed(*one) for one in sorted(reasons.items())])
+
+
+def _batch_size(
+    embedder: Embedder, items: Sequence[Item], cache: VectorCache | None, asked: int | None
+) -> int:
+    """Return how many items go into a batch, after a trial where there was none."""
     default: int = getattr(embedder, "batch_size", _BATCH_SIZE[embedder.content])
-    size = batch_size or default
-    with closing(_read_ahead(embedder, items, cache, batch_size=size)) as tasks:
-        for group in _groups(chain.from_iterable(tasks), batch_size=size):
-            if should_stop is not None and should_stop():
-                raise Interrupted(f"stopped after {n_done} of {len(items)} samples")
-            failures += _settle(group, embedder, cache, out=vectors)
-            n_done += len(group)
-            if progress is not None:
-                progress(n_done, len(items))
-    return _without(vectors, failures)
+    if not isinstance(embedder, Tunable):
+        return asked or default
+    shape = known_shape(embedder, embedder.id, cache) if cache is not None else None
+    if shape is None and asked is None and len(items) >= _WORTH_A_TRIAL:
+        most = max(one.size for one in embedder.batch_shapes())
+        contents = _first_contents(embedder, items, most)
+        if contents:
+            shape = fastest_shape(embedder, contents)
+            if cache is not None:
+                shape = keep_shape(embedder, embedder.id, cache, shape)
+    if shape is None:
+        return asked or default
+    shape = shape._replace(size=asked or shape.size)
+    embedder.set_batch_shape(shape)
+    return shape.size
 
 
-def content_hash(content: bytes | str) -> str:
-    """Return the name of a file's bytes or of a text, the same on every machine."""
-    data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
-    return hashlib.sha256(data).hexdigest()
-
-
-def _read_ahead(
-    embedder: Embedder, items: Sequence[Item], cache: VectorCache | None, *, batch_size: int
-) -> Generator[list[_Loaded], None, None]:
-    """Yield the items in order, read by threads that stay a bounded way ahead of the reader."""
-    per_task = _ITEMS_PER_TASK[embedder.content]
-    starts = iter(range(0, len(items), per_task))
-    executor = ThreadPoolExecutor(_N_THREADS, thread_name_prefix="embed-read")
-
-    def submit(start: int) -> Future[list[_Loaded]]:
-        return executor.submit(_load, embedder, items[start : start + per_task], start, cache)
-
-    try:
-        n_ahead = _N_THREADS + -(-batch_size // per_task)
-        tasks = deque(submit(start) for start in islice(starts, n_ahead))
-        while tasks:
-            yield tasks.popleft().result()
-            tasks.extend(submit(start) for start in islice(starts, 1))
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _load(
-    embedder: Embedder, items: Sequence[Item], start: int, cache: VectorCache | None
-) -> list[_Loaded]:
-    """Read a run of items; decode those that the cache does not know."""
-    shrink = embedder.shrink if isinstance(embedder, Shrinks) else None
-    sources: list[bytes | str | Unreadable] = [_source(embedder, item) for item in items]
-    hashes = ["" if isinstance(s, Unreadable) else content_hash(s) for s in sources]
-    known = cache.get_many(embedder.id, [h for h in hashes if h]) if cache is not None else {}
-    loaded = []
-    for position, (source, hash_) in enumerate(zip(sources, hashes, strict=True), start):
-        if isinstance(source, Unreadable):
-            loaded.append(_Loaded(position, reason=source.message))
-        elif _is_usable(known.get(hash_), embedder.n_features):
-            loaded.append(_Loaded(position, hash_, vector=known[hash_]))
-        elif isinstance(source, str):
-            loaded.append(_Loaded(position, hash_, content=source))
-        else:
-            try:
-                image = decode_image(source)
-            except Unreadable as error:
-                loaded.append(_Loaded(position, reason=error.message))
-            else:
-                loaded.append(_Loaded(position, hash_, content=shrink(image) if shrink else image))
-    return loaded
-
-
-def _source(embedder: Embedder, item: Item) -> bytes | str | Unreadable:
-    """Return the bytes of a file, or the text itself."""
-    if isinstance(item, Path) != (embedder.content == "image"):
-        kind = "an image file" if isinstance(item, Path) else "a text"
-        return Unreadable(f"this is {kind}, but {embedder.id} embeds {embedder.content}s")
-    try:
-        return read_file(item) if isinstance(item, Path) else item
-    except Unreadable as error:
-        return error
-
-
-def _groups(loaded: Iterable[_Loaded], *, batch_size: int) -> Iterator[list[_Loaded]]:
-    """Cut the stream wherever a full batch waits for the embedder."""
-    group: list[_Loaded] = []
-    n_waiting = 0
-    for one in loaded:
-        group.append(one)
-        n_waiting += one.content is not None
-        if n_waiting == batch_size or len(group) >= max(_GROUP_LIMIT, batch_size):
-            yield group
-            group, n_waiting = [], 0
-    if group:
-        yield group
+def _first_contents(embedder: Embedder, items: Sequence[Item], most: int) -> list[Content]:
+    """Load the first items that can be read, as many as a short time allows."""
+    contents: list[Content] = []
+    end = time.perf_counter() + _TRIAL_LOADS_S
+    with closing(read_ahead(embedder, items, None, n_ahead=most)) as read:
+        for one in read:
+            content = None if one.source is None else decode(embedder, one.source)
+            if content is not None and not isinstance(content, Unreadable):
+                contents.append(content)
+            if contents and (len(contents) == most or time.perf_counter() > end):
+                break
+    return contents
 
 
 def _settle(
-    group: list[_Loaded], embedder: Embedder, cache: VectorCache | None, *, out: Vectors
-) -> list[Failed]:
-    """Fill in the vectors of a group, embedding those that are new; return what failed."""
-    failures = [Failed(one.position, one.reason) for one in group if one.reason is not None]
-    for one in group:
-        if one.vector is not None:
-            out[one.position] = one.vector
-    waiting = [one for one in group if one.content is not None]
-    if not waiting:
-        return failures
-    raw = embedder.embed_batch([one.content for one in waiting if one.content is not None])
-    if raw.shape != (len(waiting), embedder.n_features):
-        raise ValueError(
-            f"{embedder.id} gave an array of shape {raw.shape} for {len(waiting)} items; "
-            f"embed_batch must return ({len(waiting)}, {embedder.n_features})"
-        )
-    norms = np.linalg.norm(raw.astype(np.float64), axis=1)
+    batch: Batch,
+    answer: Answer,
+    embedder_id: str,
+    cache: VectorCache | None,
+    *,
+    out: NDArray[np.floating[Any]],
+    reasons: dict[int, str],
+) -> None:
+    """Fill in the vectors of a batch, and keep those that are new."""
+    reasons.update(batch.unreadable)
+    for position, vector in batch.known:
+        out[position] = vector
     fresh = {}
-    for one, row, norm in zip(waiting, raw, norms, strict=True):
-        if np.isfinite(norm) and norm > 0:
-            out[one.position] = row / norm
-            fresh[one.content_hash] = out[one.position]
+    for place, (position, key) in enumerate(zip(batch.positions, batch.keys, strict=True)):
+        if place in answer.reasons:
+            reasons[position] = answer.reasons[place]
         else:
-            failures.append(Failed(one.position, _why_no_vector(norm)))
+            out[position] = fresh[key] = answer.vectors[place]
     if cache is not None:
-        cache.put_many(embedder.id, fresh)
-    return failures
+        cache.put_many(embedder_id, fresh)
 
 
-def _is_usable(vector: Vectors | None, n_features: int) -> bool:
-    """Say whether what the cache gave is a vector of this embedder."""
-    return vector is not None and vector.shape == (n_features,) and bool(np.isfinite(vector).all())
-
-
-def _why_no_vector(norm: float) -> str:
-    if norm == 0:
-        return "its vector is all zeros: there is nothing in it that the embedder can see"
-    return "the embedder gave numbers that are not finite for it"
-
-
-def _without(vectors: Vectors, failures: list[Failed]) -> Embedded:
-    """Leave out the rows that were never filled."""
-    failures = sorted(failures)
+def _without(vectors: NDArray[np.floating[Any]], failures: list[Failed]) -> Embedded:
+    """Move the rows together, over those that were never filled."""
     kept = np.ones(len(vectors), dtype=bool)
     kept[[failed.position for failed in failures]] = False
-    return Embedded(vectors[kept] if failures else vectors, np.flatnonzero(kept), failures)
+    positions = np.flatnonzero(kept)
+    if failures:
+        # rows move up only, and each block is read before it is written
+        for start in range(0, len(positions), _ROWS_MOVED):
+            rows = positions[start : start + _ROWS_MOVED]
+            vectors[start : start + len(rows)] = vectors[rows]
+    return Embedded(vectors[: len(positions)], positions, failures)

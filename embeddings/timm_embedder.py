@@ -1,32 +1,22 @@
 """Any network of timm, by name, with weights from the model hub or from a local file."""
 
 import hashlib
-import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from embeddings.batch_trial import BatchShape
 from embeddings.embedder import Item
 from embeddings.errors import EmbedderUnavailable
-from embeddings.timm_options import TimmOptions, parse
-from embeddings.timm_weights import (
-    check_model_name,
-    check_trained,
-    download_model,
-    fit_checkpoint,
-    has_folded_batch_norms,
-    read_checkpoint,
-)
+from embeddings.image_network import ImageNetwork, fingerprint, unit_rows
+from embeddings.out_of_memory import halving
+from embeddings.timm_network import build_timm
+from embeddings.timm_options import parse
 from embeddings.torchvision_cure import cure_torchvision
-
-log = logging.getLogger(__name__)
-
-_FOLDED_BUILD = {"pad_type": "same"}
-_FOLDED_PREPROCESSING = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
 
 
 class TimmEmbedder:
@@ -51,37 +41,24 @@ class TimmEmbedder:
 
     Notes
     -----
-    A checkpoint in which every batch norm is the identity was converted from TensorFlow, where the
-    batch norms of a network to be deployed are folded into its convolutions. Such networks were
-    trained with TensorFlow's padding and pixel range, so ``pad_type=same``, ``mean=0.5`` and
-    ``std=0.5`` hold for them unless `name` says otherwise.
+    Weights that were converted from TensorFlow are seen to be, and shown what TensorFlow shows: see
+    `timm_network.build_timm`.
     """
 
     content: Literal["image", "text"] = "image"
 
     def __init__(self, name: str, *, checkpoint: Path | None = None) -> None:
         cure_torchvision()
-        import torch
-        from timm.data.config import resolve_data_config
-        from timm.data.transforms_factory import create_transform
-
-        options = parse(name)
-        check_model_name(options.model)
-        model, options = _build(options, checkpoint)
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._model = model.eval().to(self._device)
-        config = resolve_data_config(options.preprocessing, model=model)  # type: ignore[no-untyped-call]
-        # with use_prefetcher the transform ends at uint8 pixels
-        self._transform = create_transform(**config, is_training=False, use_prefetcher=True)
-        self._size = config["input_size"][2], config["input_size"][1]
-        self._mean, self._std = (
-            torch.tensor(config[key], device=self._device).view(1, 3, 1, 1)
-            for key in ("mean", "std")
+        model, options = build_timm(parse(name), checkpoint)
+        self._network = ImageNetwork(model, options.preprocessing)
+        self._features = halving(
+            lambda images: self._network.run(images, self._network.model),
+            what=f"timm:{options.model}",
         )
-        # on CPUs small batches stay in the cache: 4 beat 8 and 16 in every run on 2 cores
-        self.batch_size = 128 if self._device == "cuda" else 4
+        self.machine = self._network.machine
         self.n_features = self._probe(options.model)
-        described = f"{options.build}{sorted(config.items())}{_fingerprint(model)}"
+        config = sorted(self._network.config.items())
+        described = f"{options.build}{config}{fingerprint(model)}"
         self.id = f"timm:{options.model}:{hashlib.sha256(described.encode()).hexdigest()[:16]}"
 
     @classmethod
@@ -91,38 +68,32 @@ class TimmEmbedder:
         """Make the embedder for a campaign; nothing is fitted, `sample` is not looked at."""
         return cls(name, checkpoint=checkpoint)
 
+    @property
+    def batch_size(self) -> int:
+        """Images a pass, as set or as they suit the device."""
+        return self._network.batch_size
+
+    def batch_shapes(self) -> Sequence[BatchShape]:
+        """Return the shapes of a batch that are worth a trial; see `batch_trial.Tunable`."""
+        return self._network.batch_shapes()
+
+    def set_batch_shape(self, shape: BatchShape) -> None:
+        """Expect batches of this shape."""
+        self._network.set_batch_shape(shape)
+
     def shrink(self, image: Image.Image) -> Image.Image:
         """Resize and crop to the network's input size."""
-        if image.size == self._size:
-            return image
-        pixels = np.asarray(self._transform(image))  # uint8, (3, height, width)
-        return Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+        return self._network.shrink(image)
 
     def embed_batch(self, items: Sequence[Image.Image | str]) -> NDArray[np.float32]:
         """Return the pooled features of RGB images; see `Embedder`."""
-        import torch
-
-        pixels = np.stack([np.asarray(self.shrink(i)) for i in items if isinstance(i, Image.Image)])
-        features = self._forward(torch.from_numpy(pixels).permute(0, 3, 1, 2))
-        norms = np.linalg.norm(features, axis=1, keepdims=True)
-        return np.asarray(features / np.where(norms == 0, 1, norms), dtype=np.float32)
-
-    def _forward(self, pixels: Any) -> NDArray[np.float32]:
-        import torch
-
-        # 10-bit products would make vectors differ between machines by 1e-3
-        with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
-            shown = (pixels.to(self._device).float().div_(255) - self._mean) / self._std
-            features: NDArray[np.float32] = self._model(shown).float().cpu().numpy()
-        return features
+        return unit_rows(self._features([item for item in items if isinstance(item, Image.Image)]))
 
     def _probe(self, model: str) -> int:
         """Count the features of a black image: what timm says of itself depends on the network."""
-        import torch
-
-        width, height = self._size
+        width, height = self._network.size
         try:
-            shape = self._forward(torch.zeros((1, 3, height, width), dtype=torch.uint8)).shape
+            shape = self._features([self._network.black()]).shape
         except (RuntimeError, AssertionError) as error:
             raise EmbedderUnavailable(
                 f"timm:{model} does not take images of {width} x {height}: {error}",
@@ -134,39 +105,3 @@ class TimmEmbedder:
                 "choose a network that ends in a pooling layer",
             )
         return int(shape[1])
-
-
-def _build(options: TimmOptions, checkpoint: Path | None) -> tuple[Any, TimmOptions]:
-    """Return the network with its weights, and the options that hold for these."""
-    import timm
-
-    if checkpoint is None:
-        return download_model(options.model, options.build), options
-    weights = read_checkpoint(checkpoint)
-    check_trained(weights, source=checkpoint.name)
-    if has_folded_batch_norms(weights):
-        options = TimmOptions(
-            options.model,
-            {**_FOLDED_BUILD, **options.build},
-            {**_FOLDED_PREPROCESSING, **options.preprocessing},
-        )
-        log.info("%s was converted from TensorFlow (its batch norms are folded): using %s, %s",
-                 checkpoint.name, options.build, options.preprocessing)  # fmt: skip
-    try:
-        model = timm.create_model(options.model, pretrained=False, num_classes=0, **options.build)
-    except TypeError as error:
-        raise EmbedderUnavailable(
-            f"timm:{options.model} cannot be built with {options.build}",
-            "choose the network by the name it was trained under",
-        ) from error
-    fit_checkpoint(model, weights, source=checkpoint.name)
-    return model, options
-
-
-def _fingerprint(model: Any) -> str:
-    """Hash the weights: the same file under another name is the same embedder."""
-    digest = hashlib.sha256()
-    for key, value in sorted(model.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(value.cpu().float().numpy().tobytes())
-    return digest.hexdigest()

@@ -1,5 +1,6 @@
 """What may be changed about a timm network by name: `mobilenetv2_100?pad_type=same&mean=0.5`."""
 
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -34,7 +35,9 @@ def _fraction(text: str) -> float:
     return float(text)
 
 
-def _one_of(*allowed: str) -> Any:
+def one_of(*allowed: str) -> Callable[[str], str]:
+    """Return what lets these words pass, and raises ValueError at others."""
+
     def check(text: str) -> str:
         if text not in allowed:
             raise ValueError
@@ -49,14 +52,17 @@ def _size(text: str) -> tuple[int, int, int]:
     return (3, int(text), int(text))
 
 
-_BUILD = {"pad_type": (_one_of("same", ""), "same, or nothing")}
-_PREPROCESSING = {
+Known = Mapping[str, tuple[Callable[[str], Any], str]]
+"""Options by name: how the text is read (ValueError where it cannot), and what it may be."""
+
+BUILD: Known = {"pad_type": (one_of("same", ""), "same, or nothing")}
+PREPROCESSING: Known = {
     "mean": (_three, "one number or three, for pixels in 0..1"),
     "std": (_three, "one number or three, for pixels in 0..1"),
     "input_size": (_size, "pixels a side, 16..2048"),
     "crop_pct": (_fraction, "in (0, 1]"),
-    "crop_mode": (_one_of("center", "squash", "border"), "center, squash or border"),
-    "interpolation": (_one_of("bicubic", "bilinear", "nearest"), "bicubic, bilinear or nearest"),
+    "crop_mode": (one_of("center", "squash", "border"), "center, squash or border"),
+    "interpolation": (one_of("bicubic", "bilinear", "nearest"), "bicubic, bilinear or nearest"),
 }
 
 
@@ -73,19 +79,32 @@ def parse(name: str) -> TimmOptions:
         If a key or a value is unknown.
     """
     model, _, query = name.partition("?")
-    options = TimmOptions(model, {}, {})
+    found = read_query(query, BUILD, PREPROCESSING, of=f"timm:{name}")
+    return TimmOptions(model, *found)
+
+
+def read_query(query: str, *tables: Known, of: str) -> list[dict[str, Any]]:
+    """Read `key=value&key=value`; each table's options go into a dict of their own.
+
+    Raises
+    ------
+    EmbedderUnavailable
+        If no table has a key, or its value cannot be read; the message begins with `of`.
+    """
+    found: list[dict[str, Any]] = [{} for _ in tables]
     for key, text in parse_qsl(query, keep_blank_values=True):
-        table, into = (_BUILD, options.build) if key in _BUILD else (_PREPROCESSING, options[2])
-        if key not in table:
+        homes = [(table, into) for table, into in zip(tables, found, strict=True) if key in table]
+        if not homes:
+            known = sorted(name for table in tables for name in table)
             raise EmbedderUnavailable(
-                f"timm:{name}: unknown option {key!r}",
-                f"use one of {', '.join(sorted(_BUILD | _PREPROCESSING))}",
+                f"{of}: unknown option {key!r}", f"use one of {', '.join(known)}"
             )
+        (table, into), *_ = homes
         read, meaning = table[key]
         try:
             into[key] = read(text)
         except ValueError as error:
             raise EmbedderUnavailable(
-                f"timm:{name}: {key}={text!r} cannot be used", f"{key}: {meaning}"
+                f"{of}: {key}={text!r} cannot be used", f"{key}: {meaning}"
             ) from error
-    return options
+    return found

@@ -1,13 +1,11 @@
 """Trained weights for a timm network, or a reason and a remedy; never a random network."""
 
 import difflib
-import socket
-import urllib.request
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from embeddings.errors import EmbedderUnavailable
+from embeddings.model_hub import downloaded_weights, hub_answers
 
 StateDict = dict[str, Any]
 
@@ -15,7 +13,6 @@ _ELSEWHERE = (
     "give local weights with --checkpoint FILE, or use the embedder `pixels` (images) or "
     "`tfidf` (texts), which need no weights"
 )
-_CONNECT_S = 5.0
 _FOLDED_TOLERANCE = 2e-3  # 1 minus the epsilon of the batch norm, which is 1e-3 or 1e-5
 
 
@@ -52,12 +49,19 @@ def read_checkpoint(path: Path) -> StateDict:
 
 
 def check_trained(weights: StateDict, *, source: str) -> None:
-    """Raise `EmbedderUnavailable` where the batch norms have not seen a step of training."""
+    """Raise `EmbedderUnavailable` where the batch norms have not seen a step of training.
+
+    Parameters
+    ----------
+    weights : state dict; one without batch norms is let through
+    source : str
+        What they are, as the message begins: ``the weights in FILE``.
+    """
     norms = _batch_norms(weights)
     touched = (weights[f"{norm}.{part}"] for norm in norms for part in ("bias", "running_mean"))
     if norms and not any(bool((values != 0).any()) for values in touched):
         raise EmbedderUnavailable(
-            f"the weights in {source} were never trained", "give the file of a trained network"
+            f"{source} were never trained", "give the file of a trained network"
         )
 
 
@@ -84,14 +88,16 @@ def _batch_norms(weights: StateDict) -> list[str]:
 
 
 def fit_checkpoint(model: Any, weights: StateDict, *, source: str) -> None:
-    """Load weights into a network without a classifier; every other key must fit.
+    """Load weights into a network; every key must fit.
+
+    A timm network was built without its classifier: the classifier's keys are left out.
 
     Raises
     ------
     EmbedderUnavailable
         Naming the keys that are missing, left over, or of another shape.
     """
-    classifiers = model.pretrained_cfg.get("classifier") or ()
+    classifiers = (getattr(model, "pretrained_cfg", None) or {}).get("classifier") or ()
     classifiers = (classifiers,) if isinstance(classifiers, str) else classifiers
     wanted = model.state_dict()
     given = {
@@ -127,10 +133,10 @@ def download_model(name: str, build: dict[str, Any]) -> Any:
     config = timm.models.get_pretrained_cfg(name)
     if config is None or not config.has_weights:
         raise EmbedderUnavailable(f"timm has no trained weights for {name}", _ELSEWHERE)
-    downloaded = _downloaded(config.hf_hub_id) if config.hf_hub_id else None
+    downloaded = downloaded_weights(config.hf_hub_id) if config.hf_hub_id else None
     if downloaded is not None:
         build = {**build, "pretrained_cfg_overlay": {"file": downloaded}}
-    elif not _hub_answers():
+    elif not hub_answers():
         raise EmbedderUnavailable(
             f"the model hub cannot be reached for the weights of {name}", _ELSEWHERE
         )
@@ -140,34 +146,6 @@ def download_model(name: str, build: dict[str, Any]) -> Any:
         raise EmbedderUnavailable(
             f"the weights of {name} could not be had: {str(error).splitlines()[0]}", _ELSEWHERE
         ) from error
-
-
-def _downloaded(hub_id: str) -> str | None:
-    """Return the file that an earlier download left on this machine."""
-    import huggingface_hub
-
-    for filename in ("model.safetensors", "pytorch_model.bin"):
-        path = huggingface_hub.try_to_load_from_cache(hub_id, filename)
-        if isinstance(path, str):
-            return path
-    return None
-
-
-def _hub_answers() -> bool:
-    """Try a connection: the hub's own client takes most of a minute to give up."""
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return False
-    if urllib.request.getproxies():
-        return True  # only the proxy knows
-    url = urlsplit(constants.ENDPOINT)
-    port = url.port or (443 if url.scheme == "https" else 80)
-    try:
-        with socket.create_connection((url.hostname or "", port), timeout=_CONNECT_S):
-            return True
-    except OSError:
-        return False
 
 
 def _some(keys: set[str]) -> str:

@@ -94,7 +94,7 @@ class ToyCampaign:
     ) -> int:
         """Let samples join a loop; return how many were new."""
         source = self._write(vectors, ids, known)
-        return self._intake.add(source, self.stored, None).join(loop)
+        return self._intake.add(source, self.stored).join(loop)
 
     def set_predictions(self, loop: Loop, request: PredictionsIn | None) -> None:
         """Do what the campaign does with a user's own predictions; None clears them."""

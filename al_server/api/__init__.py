@@ -7,8 +7,17 @@ PREFIX = "/api/v1"
 
 def init_app(app: Flask) -> None:
     """Attach all of it."""
-    from al_server.api import campaigns, comparisons, export, labels, meta, predictions, samples
+    from al_server.api import (
+        campaigns,
+        comparisons,
+        export,
+        labels,
+        meta,
+        predictions,
+        reembeddings,
+        samples,
+    )
 
-    for noun in (campaigns, labels, samples, predictions, comparisons, export):
+    for noun in (campaigns, labels, samples, predictions, comparisons, reembeddings, export):
         app.register_blueprint(noun.bp, url_prefix=PREFIX)
     app.register_blueprint(meta.bp)

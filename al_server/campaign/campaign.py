@@ -3,10 +3,12 @@
 Outside samples are known by `sample_id`, inside by `row`; here the one becomes the other.
 """
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,10 +16,12 @@ from al_server.campaign.against_random import LiveComparison, LiveSample
 from al_server.campaign.describe import Describer, Media
 from al_server.campaign.extracts import AnswerRow, Answers, BeliefsOfOthers, PredictionRow
 from al_server.campaign.loop import Loop
+from al_server.campaign.pool_building import build_pool
 from al_server.campaign.pool_files import PoolFiles
+from al_server.campaign.pool_state import PoolState
 from al_server.campaign.predicting import own_rows, predict
 from al_server.campaign.writer import Writer
-from al_server.errors import AlreadyExists
+from al_server.errors import AlreadyExists, Busy
 from al_server.models import (
     AnswerIn,
     CampaignInfo,
@@ -37,7 +41,7 @@ from al_server.models import (
     Source,
     Undone,
 )
-from al_server.store.catalog import StoredCampaign
+from al_server.store.catalog import Prepared, StoredCampaign, state_change
 from strategies.kernels.distances import cosine_distances
 
 PATIENCE_S = 0.2
@@ -57,6 +61,7 @@ class Campaign:
     error : why the last addition of samples failed, or None
     adding : share done of samples being added, None while none are
     failures : samples that could not be taken in
+    changing : held by whoever adds samples or makes other vectors, so that neither misses the other
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class Campaign:
         self._describer = describer
         self._take_in = take_in
         self._live = LiveComparison()
+        self.changing = threading.Lock()
         self._writer = Writer(stored.name, loop)
 
     def close(self) -> None:
@@ -219,6 +225,8 @@ class Campaign:
             classifier=self.spec.classifier,
             embedder=self.prepared.embedder,
             n_features=self.prepared.n_features,
+            reduce=self.prepared.reduce,
+            metric=self.prepared.metric,
             holdout_accuracy=snapshot.holdout_accuracy,
             random_accuracy=snapshot.random_accuracy,
             failures=self.failures[:_N_FAILURES_SHOWN],
@@ -374,6 +382,37 @@ class Campaign:
         """Take more samples in, in the background; those that are there already are passed over."""
         self.take_in(source)
         return self.info()
+
+    def change_vectors(self, prepared: Prepared, files: PoolFiles, data: dict[str, Any]) -> None:
+        """Go on with other vectors of the same samples; on return the switch is on disk.
+
+        Nobody is offered or told anything while the arrays are built from the ledger: so long as
+        it takes to open the campaign.
+
+        Raises
+        ------
+        Busy
+            If samples have joined that have no such vector yet; nothing changes.
+        """
+        stored = replace(self.stored, prepared=prepared)
+
+        def build() -> PoolState:
+            loop = self.loop
+            return build_pool(
+                stored, names=loop.names, ledger=loop.ledger, files=files, strategy=loop.strategy
+            )
+
+        def change() -> None:
+            n_samples = len(self.loop.names.sample_ids)
+            if files.width(n_samples) != prepared.n_features:
+                raise Busy("samples were added meanwhile", "begin again")
+            ready = state_change(stored.id, "ready", prepared=prepared)
+            self.loop.change_vectors(data, build, together_with=[ready])
+            self._describer.follow(self.loop.pool)
+            self.stored, self.prepared, self.files = stored, prepared, files
+            self._live = LiveComparison()
+
+        self._writer.write(change)
 
     def take_in(self, source: Source) -> "Future[None]":
         """Do what `add_samples` does; done when they are in, or `message` says why not."""

@@ -58,6 +58,10 @@ class Describer:
         self._ledger = ledger
         self._pool = pool
 
+    def follow(self, pool: PoolState) -> None:
+        """Tell of other arrays from now on."""
+        self._pool = pool
+
     # -- where it is ---------------------------------------------------------------------------
 
     def uri(self, row: int) -> str | None:

@@ -4,34 +4,41 @@ Runs in the background. A run that was killed goes on at the next start: vectors
 the pool is entered in one transaction at the very end.
 """
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from al_server.campaign.addition import Addition, known_labels, new_samples
 from al_server.campaign.embedding import choose_embedder, embed_listing, only
 from al_server.campaign.holdout import HoldoutData
-from al_server.campaign.loop import Loop
 from al_server.campaign.names import Names, tie_keys
 from al_server.campaign.neighbors import pool_neighbors, vote_width
 from al_server.campaign.pool_files import PoolFiles
-from al_server.campaign.recording import as_stored
-from al_server.errors import ALError, BadSource, StorageFull
+from al_server.errors import BadSource
 from al_server.models import CampaignSpec, Source
 from al_server.sources.fetch import Fetcher
 from al_server.sources.listing import Listing
 from al_server.sources.paths import resolve
 from al_server.sources.read import read_source
 from al_server.store.catalog import Prepared, StoredCampaign, state_change
-from al_server.store.event_log import Event, EventLog, NewSample
+from al_server.store.event_log import Event, EventLog
+from embeddings.reduction import Reduction, apply_all, parse_reduction
 
 MAX_BELIEFS_BYTES = 4 * 2**30
 """Room for the probabilities of all samples and classes, float32."""
-_log = logging.getLogger(__name__)
 # shares of the progress bar at which a step ends
 _READ, _EMBEDDED, _HELD_OUT = 0.02, 0.8, 0.85
+
+
+class Recipe(NamedTuple):
+    """What makes vectors: the name of the embedder, None for ready ones, and its weights."""
+
+    embedder: str | None
+    checkpoint: str | None
 
 
 @dataclass(frozen=True)
@@ -77,34 +84,68 @@ class Intake:
         names.add_classes(spec.classes)
         # what can be said before the long work is said now
         _check_size(len(listing.sample_ids), len(spec.classes))
-        _known_labels(listing, names, first_row=0)
+        known_labels(listing, names, first_row=0)
         choice = choose_embedder(spec.embedder, listing.kind)
-        listing = self._embed(listing, choice.name, start=_READ, end=_EMBEDDED)
-        assert listing.vectors is not None
-        n_samples, n_features = listing.vectors.shape
-        self._files.append_embeddings(listing.vectors, n_before=0)
+        recipe = Recipe(choice.name, spec.checkpoint)
+        listing = self.embed(listing, recipe)
+        files, maps, vectors = self._reduce(listing)
+        n_samples, n_features = vectors.shape
+        files.append_embeddings(vectors, n_before=0)
+        del vectors
         listing = replace(listing, vectors=None)  # a large pool is not held twice
+        n_given = maps[0].n_given if maps else n_features
         if spec.holdout is not None:
-            self._files.save_holdout(self._holdout(spec.holdout, choice.name, listing, n_features))
-        lists = pool_neighbors(
-            self._files.embeddings(n_samples, n_features),
-            tie_keys(listing.sample_ids),
-            progress=self._step("looking for neighbours", _HELD_OUT, 1.0),
+            files.save_holdout(self.holdout(spec.holdout, recipe, listing.kind, n_given, maps))
+        width = self.find_neighbors(files, tie_keys(listing.sample_ids), n_features)
+        prepared = Prepared(
+            listing.kind,
+            choice.name,
+            n_features,
+            width,
+            choice.note,
+            checkpoint=spec.checkpoint,
+            reduce=spec.reduce if maps else None,
+            generation=files.generation,
         )
-        self._files.save_neighbors(lists)
-        prepared = Prepared(listing.kind, choice.name, n_features, vote_width(lists), choice.note)
         ready = state_change(stored.id, "ready", prepared=prepared, failures=listing.failures)
         log.append(
             [
                 Event("classes", data={"names": list(spec.classes)}),
                 Event("samples", data={"first": 0, "n": n_samples}),
-                *_known_labels(listing, names, first_row=0),
+                *known_labels(listing, names, first_row=0),
             ],
-            new_samples=_new_samples(listing, first_row=0),
+            new_samples=new_samples(listing, first_row=0),
             together_with=[ready],
         )
 
-    def add(self, source: Source, stored: StoredCampaign, embedder: str | None) -> "Addition":
+    def _reduce(self, listing: Listing) -> tuple[PoolFiles, list[Reduction], NDArray[np.float32]]:
+        """Return where the first vectors go, the maps on the way there, and the vectors."""
+        from embeddings.reduction_fit import fit_reduction
+
+        assert listing.vectors is not None
+        asked = parse_reduction(self._spec.reduce)
+        if asked is None:
+            return self._files, [], listing.vectors
+        files = self._files
+        if listing.kind == "vector":
+            # they cannot be computed again: another reduction begins with these
+            files.append_embeddings(listing.vectors, n_before=0)
+            files = files.of_generation(1)
+        reduction = fit_reduction(asked, listing.vectors, seed=self._spec.seed)
+        files.save_map("reduction", reduction)
+        return files, [reduction], reduction.apply(listing.vectors)
+
+    def find_neighbors(self, files: PoolFiles, keys: NDArray[np.uint64], n_features: int) -> float:
+        """Find and keep the neighbours of all samples; return the width of the votes."""
+        lists = pool_neighbors(
+            files.embeddings(len(keys), n_features),
+            keys,
+            progress=self._step("looking for neighbours", _HELD_OUT, 1.0),
+        )
+        files.save_neighbors(lists)
+        return vote_width(lists)
+
+    def add(self, source: Source, stored: StoredCampaign) -> Addition:
         """Read and embed more samples for a running campaign.
 
         Raises
@@ -114,15 +155,20 @@ class Intake:
         """
         assert stored.prepared is not None
         listing = self._read(source)
-        kind, n_features = stored.prepared.kind, stored.prepared.n_features
+        prepared, kind = stored.prepared, stored.prepared.kind
         if listing.kind != kind:
             raise BadSource(
                 f"the source holds {listing.kind}s, the campaign's samples are {kind}s",
                 "make a campaign of their own for them",
             )
-        listing = self._embed(listing, embedder, start=_READ, end=1.0)
-        self._check_width(listing, n_features)
-        return Addition(listing, self._files)
+        maps = self._files.maps(prepared.maps)
+        listing = self.embed(listing, Recipe(prepared.embedder, prepared.checkpoint), end=1.0)
+        assert listing.vectors is not None
+        _check_width(listing.vectors, maps[0].n_given if maps else prepared.n_features)
+        is_first = kind != "vector" or self._files.generation == 0
+        given = None if is_first else listing.vectors
+        listing = replace(listing, vectors=apply_all(maps, listing.vectors))
+        return Addition(listing, self._files, given=given)
 
     def _read(self, source: Source) -> Listing:
         self._workplace.report(0.0, f"reading {source.path}")
@@ -134,16 +180,17 @@ class Intake:
             progress=lambda n_done, n: self._workplace.report(0.0, f"fetched {n_done} of {n}"),
         )
 
-    def _embed(
-        self, listing: Listing, embedder: str | None, *, start: float, end: float
+    def embed(
+        self, listing: Listing, recipe: Recipe, *, start: float = _READ, end: float = _EMBEDDED
     ) -> Listing:
+        """Return the listing with unit vectors, without the samples that could not be embedded."""
         n_listed = len(listing.sample_ids)
-        checkpoint = self._spec.checkpoint
+        checkpoint = recipe.checkpoint
         report = self._step(f"embedding {n_listed} samples", start, end)
         report(0.0)  # the first batch may be long in coming
         embedded = embed_listing(
             listing,
-            embedder_name=embedder,
+            embedder_name=recipe.embedder,
             checkpoint=resolve(checkpoint, self._workplace.roots) if checkpoint else None,
             state_dir=self._files.embedder_state,
             cache_file=self._workplace.cache_file,
@@ -155,13 +202,20 @@ class Intake:
             raise BadSource(f"none of {n_listed} samples can be used: {first}", "mend the source")
         return embedded
 
-    def _holdout(
-        self, path: str, embedder: str | None, pool: Listing, n_features: int
+    def holdout(
+        self, path: str, recipe: Recipe, kind: str, n_given: int, maps: Sequence[Reduction]
     ) -> HoldoutData:
+        """Read and embed a holdout, and put it through the maps of the pool.
+
+        Raises
+        ------
+        ALError
+            If it cannot be read, is of another kind or width, or has no labels.
+        """
         listing = self._read(_holdout_source(path, self._workplace.roots))
-        if listing.kind != pool.kind:
+        if listing.kind != kind:
             raise BadSource(
-                f"the holdout {path} holds {listing.kind}s, the pool {pool.kind}s",
+                f"the holdout {path} holds {listing.kind}s, the pool {kind}s",
                 "give a holdout of the same kind",
             )
         labels = listing.labels or []
@@ -169,27 +223,19 @@ class Intake:
         if len(labeled) == 0:
             raise BadSource(f"the holdout {path} has no labels", "give one that has them")
         listing = only(listing, labeled)
-        listing = self._embed(listing, embedder, start=_EMBEDDED, end=_HELD_OUT)
-        self._check_width(listing, n_features)
+        listing = self.embed(listing, recipe, start=_EMBEDDED, end=_HELD_OUT)
         names = Names(self._spec.name, multi=self._multi)
         names.add_classes(self._spec.classes)
         found = [names.label(label) for label in listing.labels or [] if label is not None]
         assert listing.vectors is not None
+        _check_width(listing.vectors, n_given)
+        vectors = apply_all(maps, listing.vectors)
         if not self._multi:
-            return HoldoutData(listing.vectors, np.array(found, dtype=np.int64))
+            return HoldoutData(vectors, np.array(found, dtype=np.int64))
         truth = np.zeros((len(found), len(names.classes)), dtype=np.int8)
         for position, label in enumerate(found):
             truth[position, list(label if isinstance(label, tuple) else (label,))] = 1
-        return HoldoutData(listing.vectors, truth)
-
-    def _check_width(self, listing: Listing, n_features: int) -> None:
-        assert listing.vectors is not None
-        n_given = listing.vectors.shape[1]
-        if n_given != n_features:
-            raise BadSource(
-                f"these embeddings have {n_given} numbers each, the pool's have {n_features}",
-                "embed them with the same embedder",
-            )
+        return HoldoutData(vectors, truth)
 
     def _step(self, what: str, start: float, end: float) -> Callable[[float], None]:
         from embeddings.errors import Interrupted
@@ -203,39 +249,12 @@ class Intake:
         return report
 
 
-class Addition:
-    """Samples that are ready to join a running campaign."""
-
-    def __init__(self, listing: Listing, files: PoolFiles) -> None:
-        self._listing = listing
-        self._files = files
-        self.failures = listing.failures
-        self.n_samples = len(listing.sample_ids)
-
-    def join(self, loop: Loop) -> int:
-        """Let those join that are not there yet; return how many. On the writer's thread."""
-        listing = self._listing
-        fresh = [p for p, name in enumerate(listing.sample_ids) if not loop.names.has_sample(name)]
-        listing = only(listing, np.array(fresh, dtype=np.int64))
-        if not fresh or listing.vectors is None:
-            return 0
-        n_before = len(loop.names.sample_ids)
-        n_features = listing.vectors.shape[1]
-        known = _known_labels(listing, loop.names, first_row=n_before)
-        self._files.append_embeddings(listing.vectors, n_before=n_before)
-        keys = np.concatenate([loop.pool.book.keys, tie_keys(listing.sample_ids)])
-        loop.add_samples(
-            list(_new_samples(listing, first_row=n_before)),
-            [Event("samples", data={"first": n_before, "n": len(fresh)}), *known],
-            embeddings=self._files.embeddings(n_before + len(fresh), n_features),
-            keys=keys,
+def _check_width(vectors: NDArray[np.float32], n_wanted: int) -> None:
+    if vectors.shape[1] != n_wanted:
+        raise BadSource(
+            f"these embeddings have {vectors.shape[1]} numbers each, the pool's have {n_wanted}",
+            "embed them with the same embedder",
         )
-        try:
-            self._files.save_neighbors(loop.pool.neighbors)
-        except (OSError, StorageFull) as error:
-            # the samples are in; the neighbours will be looked for again at the next start
-            _log.warning("neighbours of %s were not kept: %s", loop.spec.name, error)
-        return len(fresh)
 
 
 def _check_size(n_samples: int, n_classes: int) -> None:
@@ -246,28 +265,6 @@ def _check_size(n_samples: int, n_classes: int) -> None:
             f"probabilities; up to {MAX_BELIEFS_BYTES / 2**30:.0f} GiB are held in memory",
             "make several campaigns, each with a part of the samples or of the classes",
         )
-
-
-def _known_labels(listing: Listing, names: Names, *, first_row: int) -> list[Event]:
-    """Events for the labels that came with the source; they have no annotator."""
-    events = []
-    for row, label in enumerate(listing.labels or [], start=first_row):
-        if label is not None:
-            try:
-                stored = as_stored(names.label(label))
-            except ALError as error:
-                raise BadSource(
-                    f"sample {listing.sample_ids[row - first_row]!r}: {error.message}", error.remedy
-                ) from error
-            events.append(Event("label", row=row, label=stored))
-    return events
-
-
-def _new_samples(listing: Listing, *, first_row: int) -> Iterator[NewSample]:
-    for position, sample_id in enumerate(listing.sample_ids):
-        path = str(listing.paths[position]) if listing.paths else None
-        text = listing.texts[position] if listing.texts else None
-        yield NewSample(first_row + position, sample_id, path, text)
 
 
 def _holdout_source(path: str, roots: Sequence[Path]) -> Source:

@@ -5,9 +5,10 @@ Not thread-safe: the campaign's writer thread owns it. A test or a benchmark may
 
 import logging
 import time
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -334,6 +335,33 @@ class Loop:
         self.commit([Event("predictions", data={"file": file})])
         with self._all_or_stop():
             self.pool.set_own_predictions(probabilities)
+
+    def change_vectors(
+        self,
+        data: dict[str, Any],
+        build: Callable[[], PoolState],
+        *,
+        together_with: Sequence[Update],
+    ) -> None:
+        """Go on with arrays built anew from the ledger, over other vectors of the same samples.
+
+        Parameters
+        ----------
+        data : what the log says of it
+        build : makes the arrays; if it fails, nothing has changed
+        together_with : statements of the same transaction
+        """
+        self.catch_up()
+        pool = build()
+        self._log.append([Event("reembed", data=data)], together_with=together_with)
+        self.pool = pool
+        self._ready = None
+        self.snapshot = self._take_snapshot()
+
+    @property
+    def strategy(self) -> Strategy:
+        """What picks."""
+        return self._strategy
 
     @contextmanager
     def _all_or_stop(self) -> Iterator[None]:

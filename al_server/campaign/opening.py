@@ -6,22 +6,16 @@ from concurrent.futures import Future
 from sqlalchemy import Engine
 
 from al_server.campaign.campaign import Campaign
-from al_server.campaign.classifier import VoteSettings
 from al_server.campaign.describe import Describer
 from al_server.campaign.ledger import Ledger
 from al_server.campaign.loop import Loop
-from al_server.campaign.names import Names, tie_keys
-from al_server.campaign.neighbors import pool_neighbors
+from al_server.campaign.names import Names
+from al_server.campaign.pool_building import build_pool
 from al_server.campaign.pool_files import PoolFiles
-from al_server.campaign.pool_state import PoolState
 from al_server.campaign.strategy import make_strategy
 from al_server.models import Source
 from al_server.store.catalog import Catalog, StoredCampaign
 from al_server.store.event_log import EventLog
-from strategies.mass import reads_uncertainty_mass
-
-SMOOTHING = 0.1
-"""Weight of the uniform prior in a vote, where a neighbour at distance 0 weighs 1."""
 
 
 def open_loop(stored: StoredCampaign, *, engine: Engine, files: PoolFiles) -> Loop:
@@ -35,30 +29,8 @@ def open_loop(stored: StoredCampaign, *, engine: Engine, files: PoolFiles) -> Lo
         ledger.apply(event)
     names.add_classes(ledger.classes)
     names.add_samples(Catalog(engine).sample_ids(stored.id))
-    embeddings = files.embeddings(len(names.sample_ids), stored.prepared.n_features)
-    keys = tie_keys(names.sample_ids)
-    neighbors = files.load_neighbors(len(embeddings))
-    if neighbors is None:
-        neighbors = pool_neighbors(embeddings, keys)
-        files.save_neighbors(neighbors)
     strategy = make_strategy(spec.strategy)
-    pool = PoolState(
-        embeddings,
-        keys,
-        neighbors,
-        n_classes=len(names.classes),
-        multi=spec.task == "multi",
-        votes=VoteSettings(spec.k, stored.prepared.vote_width, SMOOTHING),
-        holdout=files.load_holdout() if spec.holdout is not None else None,
-        classifier=spec.classifier,
-        keeps_mass=reads_uncertainty_mass(strategy),
-    )
-    pool.restore(
-        ((row, *ledger.standing(row)) for row in ledger.answered_rows()),
-        known=((row, *ledger.standing(row)) for row in ledger.known_rows()),
-    )
-    if ledger.predictions_file is not None:
-        pool.set_own_predictions(files.load_predictions(ledger.predictions_file))
+    pool = build_pool(stored, names=names, ledger=ledger, files=files, strategy=strategy)
     return Loop(spec, log=log, names=names, ledger=ledger, pool=pool, strategy=strategy)
 
 

@@ -4,10 +4,11 @@ import errno
 import json
 import logging
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -18,7 +19,14 @@ from al_server.campaign.nearest import NearestLists
 from al_server.campaign.neighbors import N_NEIGHBORS
 from al_server.errors import StorageFull
 from al_server.models import Source
+from al_server.store.catalog import StoredCampaign
 
+if TYPE_CHECKING:
+    from embeddings.reduction import Reduction
+
+MAPS = ("reduction", "metric")
+"""What vectors go through after the embedder, in this order, where the campaign has it."""
+_GENERATION = "vectors-"
 _BLOCK = 65_536
 _log = logging.getLogger(__name__)
 
@@ -39,22 +47,65 @@ def unit_rows(
 
 
 class PoolFiles:
-    """Embeddings, neighbours, holdout and a user's own predictions of one campaign."""
+    """Embeddings, neighbours, holdout and a user's own predictions of one campaign.
 
-    def __init__(self, folder: Path) -> None:
+    Each re-embedding makes a generation of vectors with files of its own. The first one lies in
+    the campaign's folder itself.
+
+    Parameters
+    ----------
+    folder : of the campaign
+    generation : of the vectors
+    """
+
+    def __init__(self, folder: Path, *, generation: int = 0) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        self.generation = generation
+        self._vectors = folder if generation == 0 else folder / f"{_GENERATION}{generation}"
+        self._vectors.mkdir(parents=True, exist_ok=True)
 
     @property
     def embedder_state(self) -> Path:
         """Folder where a fitted embedder keeps what it has learned of the pool."""
-        return self.folder / "embedder"
+        return self._vectors / "embedder"
+
+    # -- generations ---------------------------------------------------------------------------
+
+    def of_generation(self, generation: int) -> "PoolFiles":
+        """Return the files of another generation of vectors."""
+        return PoolFiles(self.folder, generation=generation)
+
+    def drop_other_generations(self, *, keep_first: bool) -> None:
+        """Delete the vectors of all generations but this one; with `keep_first` not the first's."""
+        for folder in self.folder.glob(f"{_GENERATION}*"):
+            if folder != self._vectors:
+                shutil.rmtree(folder, ignore_errors=True)
+        if self.generation == 0 or keep_first:
+            return
+        shutil.rmtree(self.folder / "embedder", ignore_errors=True)
+        for name in ("embeddings.f32", "neighbors.npz", "holdout.npz", *map("{}.npz".format, MAPS)):
+            try:
+                (self.folder / name).unlink(missing_ok=True)
+            except OSError as error:
+                _log.warning("%s is not needed, but could not be deleted: %s", name, error)
+
+    def save_map(self, name: str, fitted: "Reduction") -> None:
+        """Keep one of `MAPS`, which later samples go through, too."""
+        path = self._vectors / f"{name}.npz"
+        with _needs_room(path):
+            fitted.save(path)
+
+    def maps(self, names: Sequence[str]) -> "list[Reduction]":
+        """Return these maps; a lost or damaged one is an `EmbedderUnavailable` that names it."""
+        from embeddings.reduction import load_reduction
+
+        return [load_reduction(self._vectors / f"{name}.npz") for name in names]
 
     # -- embeddings ----------------------------------------------------------------------------
 
     def append_embeddings(self, vectors: NDArray[np.float32], *, n_before: int) -> None:
         """Write unit rows after the first `n_before`; what a broken run left behind goes."""
-        path = self.folder / "embeddings.f32"
+        path = self._vectors / "embeddings.f32"
         mode = "r+b" if path.exists() else "w+b"
         with _needs_room(path), path.open(mode) as file:
             file.truncate(n_before * vectors.shape[1] * 4)
@@ -67,19 +118,24 @@ class PoolFiles:
         """Return the embeddings, mapped from the file, shape (n_samples, n_features)."""
         # "c": the kernels are compiled for arrays that look writable; the file is never written
         mapped = np.memmap(
-            self.folder / "embeddings.f32", dtype="<f4", mode="c", shape=(n_samples, n_features)
+            self._vectors / "embeddings.f32", dtype="<f4", mode="c", shape=(n_samples, n_features)
         )
         return np.asarray(mapped)
+
+    def width(self, n_samples: int) -> int:
+        """Return how many numbers a vector has, told by the size of the file."""
+        n_bytes = (self._vectors / "embeddings.f32").stat().st_size
+        return n_bytes // (4 * n_samples)
 
     # -- neighbors -----------------------------------------------------------------------------
 
     def save_neighbors(self, lists: NearestLists) -> None:
         """Keep the neighbours inside the pool."""
-        _save(self.folder / "neighbors.npz", rows=lists.rows, distances=lists.distances)
+        _save(self._vectors / "neighbors.npz", rows=lists.rows, distances=lists.distances)
 
     def load_neighbors(self, n_samples: int) -> NearestLists | None:
         """Return the neighbours, or None where they are not there for exactly these samples."""
-        path = self.folder / "neighbors.npz"
+        path = self._vectors / "neighbors.npz"
         if not path.exists():
             return None
         try:
@@ -98,11 +154,11 @@ class PoolFiles:
 
     def save_holdout(self, data: HoldoutData) -> None:
         """Keep the holdout."""
-        _save(self.folder / "holdout.npz", embeddings=data.embeddings, truth=data.truth)
+        _save(self._vectors / "holdout.npz", embeddings=data.embeddings, truth=data.truth)
 
     def load_holdout(self) -> HoldoutData:
         """Return the holdout; a lost file is an OSError that names it."""
-        stored = _load(self.folder / "holdout.npz")
+        stored = _load(self._vectors / "holdout.npz")
         return HoldoutData(stored["embeddings"], stored["truth"])
 
     def save_predictions(self, name: str, probabilities: NDArray[np.float32]) -> None:
@@ -148,6 +204,12 @@ class PoolFiles:
         with _needs_room(path):
             unfinished.write_text(json.dumps([source.model_dump() for source in sources]), "utf-8")
         unfinished.replace(path)
+
+
+def files_of(data: Path, stored: StoredCampaign) -> PoolFiles:
+    """Return the files of a stored campaign in a data folder, with the vectors that it uses."""
+    generation = 0 if stored.prepared is None else stored.prepared.generation
+    return PoolFiles(data / "campaigns" / str(stored.id), generation=generation)
 
 
 def _save(path: Path, **arrays: NDArray[Any]) -> None:

@@ -40,6 +40,7 @@ wait_option = click.option(
 @click.option("--task", type=click.Choice(["single", "multi"]), help="Classes per sample [single].")
 @click.option("--embedder", help="`pixels`, `tfidf`, `timm:NAME` [default: what works here].")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Local weights.")
+@click.option("--reduce", help="Fewer dimensions, as svd:64 [all of them].")
 @click.option("--k", type=int, help="Neighbors that vote [10].")
 @click.option("--strategy", help="See `al-server strategies` [default].")
 @click.option("--budget", type=int, help="Answers we can pay for [no limit].")

@@ -1,14 +1,15 @@
 """`al-server embed`: images or texts in, a file of vectors out, without a server."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
+from al_server import plugins
 from al_server.commands.output import (
     as_json_option,
     bar,
@@ -26,8 +27,12 @@ from al_server.sources.listing import Listing
 from al_server.sources.read import read_source
 
 if TYPE_CHECKING:
-    from embeddings.embedder import Embedded, Item
+    from embeddings.embedder import Embedded, Embedder, Item
+    from embeddings.reduction import ReductionName
+    from embeddings.vector_file import VectorFile
 
+REDUCED_ROWS = 65_536  # at a time
+Dtype = Literal["float32", "float16"]
 UNKNOWN = -1
 # where a server keeps them in its data folder: what one has embedded, the other need not
 CACHE_FILE = Path("cache", "vectors.db")
@@ -60,7 +65,25 @@ MEDIA_FOLDER = Path("media")
     envvar="AL_DATA",
     help="Folder of the vector cache: what was embedded before is not embedded again.",
 )
-@click.option("--batch-size", type=click.IntRange(1), help="Samples at a time [the embedder's].")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    help="Samples at a time [found by a short trial, once, or the embedder's].",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16"]),
+    default="float32",
+    show_default=True,
+    help="Of X in the file: float16 is half as large, and exact to three digits.",
+)
+@click.option("--reduce", help="Fewer dimensions, as svd:64 [all of them].")
+@click.option(
+    "--ray",
+    default="",
+    metavar="ADDRESS",
+    help="Embed on the machines of a Ray cluster: HOST:PORT, auto, or local.",
+)
 @click.option(
     "--fetch-host", "fetch_hosts", multiple=True, help="Host that a table's URLs may name."
 )
@@ -71,6 +94,9 @@ def embed(
     out: Path,
     data: Path,
     batch_size: int | None,
+    dtype: Dtype,
+    reduce: str | None,
+    ray: str,
     fetch_hosts: tuple[str, ...],
     as_json: bool,
     **options: Any,
@@ -81,21 +107,31 @@ def embed(
     where --label-column names it. What cannot be read is left out and listed. A run that was
     killed goes on where it was.
     """
+    wanted = _reduction_name(reduce)
     path = options.pop("source")
     source = make_source(path, labels=False, **options)
     if source.kind == "images" or source.label_column is not None:
         source = source.model_copy(update={"labels": True})
     listing = _read(source, Fetcher(data / MEDIA_FOLDER, fetch_hosts))
-    embedded, embedder_id = _embed(
-        listing, embedder, checkpoint, cache_file=data / CACHE_FILE, batch_size=batch_size
-    )
     failures = [(one.sample, one.reason) for one in listing.failures]
-    failures += [(listing.sample_ids[one.position], one.reason) for one in embedded.failures]
-    print_failures(failures, n=len(failures))
-    if not len(embedded.positions):
-        raise BadSource(f"nothing in {path} could be embedded", "the reasons are above")
-    _write(out, _arrays(listing, embedded.vectors, embedded.positions))
-    _say(out, embedded.vectors, embedder_id, failures, as_json)
+    items: Sequence[Item] = listing.paths or listing.texts or []
+    with (
+        _embedder(embedder, checkpoint, listing, items, ray) as made,
+        _writing(*_first_file(out, dtype, wanted), len(items), made.n_features) as file,
+    ):
+        embedded = _embed(made, items, file.X, cache_file=data / CACHE_FILE, batch_size=batch_size)
+        failures += [(listing.sample_ids[one.position], one.reason) for one in embedded.failures]
+        print_failures(failures, n=len(failures))
+        if not len(embedded.positions):
+            raise BadSource(f"nothing in {path} could be embedded", "the reasons are above")
+        arrays = _arrays(listing, embedded.positions)
+        if wanted is None:
+            file.finish(len(embedded.positions), arrays)
+            shape, name = embedded.vectors.shape, made.id
+        else:
+            shape = _write_reduced(out, dtype, wanted, embedded.vectors, arrays)
+            name = f"{made.id} and {wanted}"
+    _say(out, shape, name, failures, as_json)
 
 
 def _read(source: Source, fetch: Fetcher) -> Listing:
@@ -108,47 +144,114 @@ def _read(source: Source, fetch: Fetcher) -> Listing:
     return listing
 
 
-def _embed(
-    listing: Listing,
-    asked: str | None,
-    checkpoint: Path | None,
-    *,
-    cache_file: Path,
-    batch_size: int | None,
-) -> "tuple[Embedded, str]":
-    """Embed what is listed; return the vectors and what they were made by."""
+@contextmanager
+def _embedder(
+    asked: str | None, checkpoint: Path | None, listing: Listing, items: "Sequence[Item]", ray: str
+) -> "Iterator[Embedder]":
+    """Make what embeds the listing, here or on a cluster; tell its errors in our way."""
     # imported late: torch takes seconds, and a wrong path should not
     from al_server.campaign.embedding import choose_embedder, make_embedder
-    from embeddings.cache import VectorCache
-    from embeddings.embedder import embed_all
     from embeddings.errors import EmbeddingError
 
-    items: Sequence[Item] = listing.paths or listing.texts or []
     choice = choose_embedder(asked, listing.kind)
     if choice.note:
         click.echo(choice.note, err=True)
     assert choice.name is not None  # sources of vectors were refused before
+    with ExitStack() as stack:
+        try:
+            if ray:
+                cluster = plugins.load(plugins.INTEGRATIONS, "ray")
+                made: Embedder = stack.enter_context(
+                    cluster.embedder(choice.name, checkpoint=checkpoint, sample=items, address=ray)
+                )
+            else:
+                made = make_embedder(
+                    choice.name, checkpoint=checkpoint, sample=items, state_dir=None
+                )
+            if made.content != listing.kind:
+                raise BadInput(
+                    f"{choice.name} embeds {made.content}s, and the source holds {listing.kind}s",
+                    "name another with --embedder",
+                )
+            yield made
+        except EmbeddingError as error:
+            raise BadInput(error.message, error.remedy) from error
+
+
+def _reduction_name(reduce: str | None) -> "ReductionName | None":
+    """Read it before the long work, and tell an error in our way."""
+    from embeddings.errors import EmbeddingError
+    from embeddings.reduction import parse_reduction
+
     try:
-        made = make_embedder(choice.name, checkpoint=checkpoint, sample=items, state_dir=None)
-        if made.content != listing.kind:
-            raise BadInput(
-                f"{choice.name} embeds {made.content}s, and the source holds {listing.kind}s",
-                "name another with --embedder",
-            )
-        with VectorCache(cache_file) as cache, bar("embedding", unit="sample") as shown:
-            embedded = embed_all(
-                made, items, cache=cache, batch_size=batch_size, progress=follow(shown)
-            )
+        return parse_reduction(reduce)
     except EmbeddingError as error:
         raise BadInput(error.message, error.remedy) from error
-    return embedded, made.id
 
 
-def _arrays(
-    listing: Listing, vectors: NDArray[np.float32], positions: NDArray[np.int64]
-) -> dict[str, NDArray[Any]]:
+def _first_file(out: Path, dtype: Dtype, wanted: "ReductionName | None") -> tuple[Path, Dtype]:
+    """Tell where the vectors go first: those to be reduced aside, and never under that name."""
+    return (out, dtype) if wanted is None else (out.with_name(f"{out.name}.whole"), "float32")
+
+
+def _write_reduced(
+    out: Path,
+    dtype: Dtype,
+    wanted: "ReductionName",
+    vectors: NDArray[Any],
+    arrays: dict[str, NDArray[Any]],
+) -> tuple[int, int]:
+    from embeddings.reduction_fit import fit_reduction
+
+    reduction = fit_reduction(wanted, vectors, seed=0)
+    with _writing(out, dtype, len(vectors), reduction.n_features) as file:
+        for start in range(0, len(vectors), REDUCED_ROWS):
+            some = slice(start, start + REDUCED_ROWS)
+            file.X[some] = reduction.apply(vectors[some])
+        file.finish(len(vectors), arrays)
+    return len(vectors), reduction.n_features
+
+
+@contextmanager
+def _writing(out: Path, dtype: Dtype, n_rows: int, n_features: int) -> "Iterator[VectorFile]":
+    from embeddings.vector_file import VectorFile
+
+    try:
+        with VectorFile(out, n_rows, n_features, dtype=dtype) as file:
+            yield file
+    except BlockingIOError as error:
+        raise BadInput(f"{out} is being written by another run", "wait for it") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise BadInput(f"{out} cannot be written: {reason}", "name another") from error
+
+
+def _embed(
+    made: "Embedder",
+    items: "Sequence[Item]",
+    vectors: NDArray[Any],
+    *,
+    cache_file: Path,
+    batch_size: int | None,
+) -> "Embedded":
+    """Embed what is listed into an array."""
+    from embeddings.cache import VectorCache
+    from embeddings.embedder import embed_all
+
+    with VectorCache(cache_file) as cache, bar("embedding", unit="sample") as shown:
+        return embed_all(
+            made,
+            items,
+            cache=cache,
+            batch_size=batch_size,
+            out=vectors,
+            progress=follow(shown),
+        )
+
+
+def _arrays(listing: Listing, positions: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """Return what is written beside the vectors."""
     arrays: dict[str, NDArray[Any]] = {
-        "X": vectors,
         "ids": np.array([listing.sample_ids[position] for position in positions]),
     }
     if listing.labels is not None and listing.classes:
@@ -160,27 +263,14 @@ def _arrays(
     return arrays
 
 
-def _write(out: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    aside = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, **arrays)
-        aside.replace(out)
-    except OSError as error:
-        raise BadInput(f"{out} cannot be written: {error.strerror}", "name another") from error
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 def _say(
     out: Path,
-    vectors: NDArray[np.float32],
+    shape: tuple[int, ...],
     embedder_id: str,
     failures: list[tuple[str, str]],
     as_json: bool,
 ) -> None:
-    n_samples, n_features = vectors.shape
+    n_samples, n_features = shape
     if as_json:
         print_json(
             {

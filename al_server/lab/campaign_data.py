@@ -34,7 +34,7 @@ def read_campaign(folder: Path, name: str, *, fewest_of_class: int = 1) -> Label
         If it has no single labels, or too few.
     """
     from al_server.campaign.ledger import Ledger
-    from al_server.campaign.pool_files import PoolFiles
+    from al_server.campaign.pool_files import files_of
     from al_server.store.catalog import Catalog
     from al_server.store.database import open_database, sqlite_url
     from al_server.store.event_log import EventLog
@@ -67,7 +67,7 @@ def read_campaign(folder: Path, name: str, *, fewest_of_class: int = 1) -> Label
         sample_ids = catalog.sample_ids(campaign.id)
     finally:
         engine.dispose()
-    files = PoolFiles(folder / "campaigns" / str(campaign.id))
+    files = files_of(folder, campaign)
     vectors = files.embeddings(len(sample_ids), campaign.prepared.n_features)
     rows = sorted({*ledger.known_rows(), *ledger.answered_rows()})
     labels: list[KnownLabel] = []

@@ -10,7 +10,7 @@ from al_server.campaign.classifier import VoteSettings
 from al_server.campaign.holdout import HoldoutData
 from al_server.campaign.nearest import NearestLists
 from al_server.campaign.neighbors import pool_neighbors, vote_width
-from al_server.campaign.opening import SMOOTHING
+from al_server.campaign.pool_building import SMOOTHING
 from al_server.campaign.pool_state import PoolState
 from al_server.lab.data import LabeledData
 from al_server.lab.measures import Quality, quality

@@ -16,7 +16,7 @@ from al_server.store.tables import campaigns, samples
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the preparation of a campaign settled for good.
+    """What the preparation of a campaign settled, until it is re-embedded.
 
     Attributes
     ----------
@@ -26,6 +26,10 @@ class Prepared:
     n_features : int
     vote_width : tau of the classifier
     message : what the person who made the campaign should know, such as which embedder was chosen
+    checkpoint : weights of the embedder, or None
+    reduce : reduction of its vectors, such as ``svd:64``, or None
+    metric : which kind of metric learned from labels the vectors went through, or None
+    generation : which set of vectors is in use; each re-embedding makes the next one
     """
 
     kind: Literal["image", "text", "vector"]
@@ -33,6 +37,16 @@ class Prepared:
     n_features: int
     vote_width: float
     message: str | None = None
+    checkpoint: str | None = None
+    reduce: str | None = None
+    metric: str | None = None
+    generation: int = 0
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """Which maps vectors go through after the embedder, in this order."""
+        wanted = {"reduction": self.reduce, "metric": self.metric}
+        return tuple(name for name, asked in wanted.items() if asked is not None)
 
 
 @dataclass(frozen=True)
@@ -129,6 +143,17 @@ class Catalog:
         with self._engine.connect() as connection:
             return list(connection.execution_options(yield_per=10_000).execute(query).scalars())
 
+    def contents(self, campaign_id: int) -> list[StoredSample]:
+        """Return where the contents of all samples are, in the order of their rows."""
+        query = (
+            select(samples.c.path, samples.c.text)
+            .where(samples.c.campaign_id == campaign_id)
+            .order_by(samples.c.row)
+        )
+        with self._engine.connect() as connection:
+            found = connection.execution_options(yield_per=10_000).execute(query)
+            return [StoredSample(path, text) for path, text in found]
+
     def sample(self, campaign_id: int, row: int) -> StoredSample:
         """Return where the content of one sample is."""
         query = select(samples.c.path, samples.c.text).where(
@@ -142,6 +167,11 @@ class Catalog:
 def _stored(values: dict[str, Any]) -> StoredCampaign:
     # a campaign made before there were random picks goes on without
     values["spec"] = CampaignSpec.model_validate({"random_share": 0.0, **values["spec"]})
-    values["prepared"] = Prepared(**values["prepared"]) if values["prepared"] else None
+    if values["prepared"]:
+        # before campaigns could be re-embedded, the checkpoint was that of the spec
+        prepared = {"checkpoint": values["spec"].checkpoint, **values["prepared"]}
+        values["prepared"] = Prepared(**prepared)
+    else:
+        values["prepared"] = None
     values["failures"] = [Failure.model_validate(failure) for failure in values["failures"]]
     return StoredCampaign(**values)

@@ -22,6 +22,7 @@ Kind = Literal[
     "repeat",
     "predictions",
     "retire",
+    "reembed",
 ]
 StoredLabel = int | list[int] | None
 
@@ -32,8 +33,8 @@ class Event:
 
     Attributes
     ----------
-    kind : samples | classes | lease | expire | label | skip | undo | predictions | retire, and
-        repeat: an answer that stood already, sent again under another key
+    kind : samples | classes | lease | expire | label | skip | undo | predictions | retire |
+        reembed, and repeat: an answer that stood already, sent again under another key
     row : the sample it is about, or None
     annotator : who; None for a label that came with the source
     label : class index; in multi-label campaigns a list of them
@@ -41,7 +42,8 @@ class Event:
     key : idempotency key, or None
     data : what else belongs to the kind: samples {"first", "n"}; classes {"names"};
         lease {"expires_at", optionally "first", and for a random pick "believed": the label that
-        was predicted then, or None}; predictions {"file"} or {"file": None}
+        was predicted then, or None}; predictions {"file"} or {"file": None}; reembed, from where
+        on other vectors were in use {"generation", "embedder", "reduce", "metric"}
     at : seconds since 1970, UTC; set on appending
     seq : 1, 2, ... within the campaign; set on appending
     """

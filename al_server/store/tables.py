@@ -25,7 +25,7 @@ campaigns = Table(
     Column("spec", JSON, nullable=False),  # CampaignSpec as it was asked for
     Column("state", String(16), nullable=False),  # preparing | ready | failed
     Column("error", Text),
-    Column("prepared", JSON(none_as_null=True)),  # Prepared: what the preparation settled for good
+    Column("prepared", JSON(none_as_null=True)),  # Prepared: what the preparation settled
     Column("failures", JSON, nullable=False),  # samples left out: [{"sample", "reason"}]
 )
 

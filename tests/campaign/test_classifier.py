@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from al_server.campaign.loop import Loop
-from al_server.campaign.opening import SMOOTHING
+from al_server.campaign.pool_building import SMOOTHING
 from al_server.models import Label as LabelName
 from al_server.models import PredictIn
 from strategies.kernels.distances import cosine_distances

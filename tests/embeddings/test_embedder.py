@@ -81,7 +81,7 @@ def test_no_batch_is_larger_than_asked() -> None:
             sizes.append(len(items))
             return super().embed_batch(items)
 
-    embed_all(Watched(), ["a"] * 1000, cache=None, batch_size=300)
+    embed_all(Watched(), ["a" + "b" * n for n in range(1000)], cache=None, batch_size=300)
     assert sizes == [300, 300, 300, 100]
 
 

@@ -99,3 +99,17 @@ def test_a_campaign_comes_back_as_it_was_stored(engine: Engine) -> None:
     catalog.set_state(added.id, "failed", error="why")
     (stored,) = catalog.all()
     assert (stored.state, stored.error, stored.prepared) == ("failed", "why", prepared)
+
+
+def test_a_campaign_prepared_before_vectors_could_change_keeps_its_checkpoint(
+    engine: Engine,
+) -> None:
+    catalog = Catalog(engine)
+    added = catalog.add(spec("trees", embedder="timm:x", checkpoint="x.pth"))
+    catalog.set_state(added.id, "ready", prepared=Prepared("image", "timm:x", 3, 0.5))
+    old = '{"kind": "image", "embedder": "timm:x", "n_features": 3, "vote_width": 0.5}'
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE campaigns SET prepared = :old"), {"old": old})
+    (stored,) = catalog.all()
+    assert stored.prepared == Prepared("image", "timm:x", 3, 0.5, checkpoint="x.pth")
+    assert (stored.prepared.generation, stored.prepared.maps) == (0, ())

@@ -1,0 +1,1 @@
+"""Networks that learn from a person's own images, without labels."""

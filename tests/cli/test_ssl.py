@@ -1,0 +1,78 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Al
+
+QUICK = ("--backbone", "small:4", "--batch-size", "8", "--epochs", "2")
+
+
+@pytest.fixture
+def icons(tmp_path: Path) -> Path:
+    """Twenty pictures in two folders, and a file that is no image."""
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        folder = tmp_path / "icons" / ("even" if number % 2 == 0 else "odd")
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((20, 20)).save(folder / f"{number}.png")
+    (tmp_path / "icons" / "odd" / "broken.png").write_bytes(b"not a picture")
+    return tmp_path / "icons"
+
+
+def test_a_network_is_trained_and_embeds_by_its_folder(al: Al, icons: Path, tmp_path: Path) -> None:
+    out = tmp_path / "network"
+    said = al.json("ssl", "train", icons, "--out", out, *QUICK, "--reduce", "pca_whiten:6")
+    assert said["n_images"] == 20 and said["n_failures"] == 1 and said["epochs"] == 2
+    assert said["effective_rank"] > 1
+    vectors = tmp_path / "icons.npz"
+    arguments = ("--embedder", said["embedder"], "--out", vectors, "--data", tmp_path / "data")
+    embedded = al.json("embed", icons, *arguments)
+    assert (embedded["n_samples"], embedded["n_features"]) == (20, 6)
+    assert embedded["embedder"].startswith("ssl:")
+
+
+def test_labels_in_the_names_of_folders_change_nothing(al: Al, icons: Path, tmp_path: Path) -> None:
+    assert al("ssl", "train", icons, "--out", tmp_path / "a", *QUICK).exit_code == 0
+    (icons / "even").rename(icons / "aces")  # the order of the images stays
+    assert al("ssl", "train", icons, "--out", tmp_path / "b", *QUICK).exit_code == 0
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in "ab"]
+    assert weights[0] == weights[1]
+
+
+def test_what_was_chosen_is_on_record(al: Al, icons: Path, tmp_path: Path) -> None:
+    chosen = ("--method", "cmc", "--learning-rate", "0.01", "--view-size", "24", "--seed", "3")
+    assert al("ssl", "train", icons, "--out", tmp_path / "a", *QUICK, *chosen).exit_code == 0
+    record = json.loads((tmp_path / "a" / "ssl.json").read_text())
+    settings = record["settings"]
+    assert (settings["method"], settings["learning_rate"], settings["seed"]) == ("cmc", 0.01, 3)
+    assert (settings["epochs"], settings["minutes"], settings["batch_size"]) == (2, None, 8)
+    assert record["augmentation"]["view_size"] == 24
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--backbone", "resnet10tt"), "no network"),
+        (("--backbone", "small", "--from", "a.pth"), "no trained weights"),
+        (("--backbone", "test_resnet", "--from", "a.pth"), "no checkpoint"),
+        (("--reduce", "pca_white:8"), "no reduction"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_with_a_remedy(
+    al: Al, icons: Path, tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    result = al("ssl", "train", icons, "--out", tmp_path / "out", "--epochs", "1", *options)
+    assert result.exit_code == 1
+    assert message in result.stderr and "remedy: " in result.stderr
+
+
+def test_a_folder_without_images_is_an_error(al: Al, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "nowhere"):
+        result = al("ssl", "train", tmp_path / name, "--out", tmp_path / "out")
+        assert result.exit_code == 1 and "remedy: " in result.stderr
+    assert not (tmp_path / "out").exists()
