@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
-from al_server import plugins
 from al_server.campaign.campaign import Campaign
+from al_server.campaign.embedding import check_permitted
 from al_server.campaign.intake import Intake, Workplace
 from al_server.campaign.opening import open_campaign
 from al_server.campaign.pool_files import PoolFiles, files_of
@@ -87,6 +87,7 @@ class CampaignRegistry:
             executor=self._executor,
             catalog=self._catalog,
             workplace=self._reporting_workplace,
+            check_embedder=self._check_embedder,
             switched=self._reload,
         )
         self._stored = {stored.name: stored for stored in self._catalog.all()}
@@ -254,7 +255,7 @@ class CampaignRegistry:
     def _check(self, spec: CampaignSpec) -> None:
         make_strategy(spec.strategy)
         if spec.embedder is not None:
-            plugins.load(plugins.EMBEDDERS, spec.embedder.partition(":")[0])
+            self._check_embedder(spec.embedder)
         elif spec.checkpoint is not None:
             raise BadInput(
                 "a checkpoint alone does not say which network it belongs to",
@@ -269,6 +270,9 @@ class CampaignRegistry:
         for path in (spec.source.path, spec.checkpoint, spec.holdout):
             if path is not None:
                 resolve(path, self._roots)
+
+    def _check_embedder(self, name: str) -> None:
+        check_permitted(name, networks=self._settings.networks, roots=self._roots)
 
     def _in_background(self, name: str, run: Callable[[str, "_Work"], None]) -> "Future[None]":
         work = self._work[name] = _Work()
@@ -360,6 +364,7 @@ class CampaignRegistry:
     ) -> Workplace:
         return Workplace(
             roots=self._roots,
+            networks=self._settings.networks,
             fetch=Fetcher(self._folder.path / "media", self._settings.fetch_hosts),
             cache_file=self._folder.path / "cache" / "vectors.db",
             report=report,

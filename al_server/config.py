@@ -34,6 +34,7 @@ def _real(path: Path) -> Path:
 Folder = Annotated[Path, AfterValidator(_real)]
 Folders = Annotated[tuple[Folder, ...], _split(os.pathsep)]
 Hosts = Annotated[tuple[str, ...], _split(",")]
+Networks = Annotated[tuple[str, ...], _split(",")]
 
 
 class Settings(BaseModel):
@@ -74,6 +75,11 @@ class Settings(BaseModel):
         (),
         description="hosts that images may be downloaded from: a name, `*.name`, or `*`; "
         "private addresses only for hosts given by their full name",
+    )
+    networks: Networks = Field(
+        (),
+        description="code that `layer:` embedders may run: folders whose .py files may be loaded, "
+        "and `module:PREFIX` for packages that may be imported",
     )
     threads: int = Field(8, ge=1, le=256, description="threads that answer requests")
 

@@ -47,22 +47,31 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+# what only one kind of source has
+_OPTIONS_OF_KIND = {
+    "videos": {"every", "frames", "scenes"},
+    "objects": {"boxes", "annotations", "margin"},
+}
+
+
 # -- requests ---------------------------------------------------------------------------------
 
 
 class Source(Model):
     """Where samples come from.
 
-    `images`: a folder, searched recursively. `table`: a CSV, JSONL or Parquet file with a column of
-    texts, image paths, URLs or vectors. `npz`, `npy`: ready embeddings.
+    `images`: a folder, searched recursively. `videos`: a video or a folder of them, whose frames
+    become samples. `objects`: a folder of images, whose marked boxes become samples. `table`: a
+    CSV, JSONL or Parquet file with a column of texts, image paths, URLs or vectors. `npz`, `npy`:
+    ready embeddings.
     """
 
-    kind: Literal["images", "table", "npz", "npy"]
+    kind: Literal["images", "videos", "objects", "table", "npz", "npy"]
     path: str = Field(min_length=1, max_length=4096, description="file or folder under a root")
     labels: bool = Field(
         False,
         description="take known labels over: `y` of an .npz, the label column of a table, "
-        "the parent folder's name of an image",
+        "the parent folder's name of an image or video, the class of a box",
     )
     column: str | None = Field(None, description="table: the column that holds the sample")
     content: Literal["text", "image", "url", "vector"] | None = Field(
@@ -70,6 +79,51 @@ class Source(Model):
     )
     id_column: str | None = None
     label_column: str | None = None
+    every: float | None = Field(
+        None,
+        ge=0.001,
+        le=86_400,
+        description="videos: seconds from one frame to the next; left out: 2",
+    )
+    frames: int | None = Field(
+        None, ge=1, le=10_000, description="videos: so many frames of each, evenly"
+    )
+    scenes: bool = Field(False, description="videos: the first frame of each scene")
+    boxes: Literal["voc", "coco", "yolo", "label-studio"] | None = Field(
+        None, description="objects: the format of the annotations"
+    )
+    annotations: str | None = Field(
+        None,
+        min_length=1,
+        max_length=4096,
+        description="objects: file (coco, label-studio) or folder (voc, yolo) of the boxes under "
+        "a root; left out: the folder of the images",
+    )
+    margin: float | None = Field(
+        None,
+        ge=0,
+        le=10,
+        description="objects: what is cut out around a box, as a share of its longer side; left "
+        "out: 0.1",
+    )
+
+    @model_validator(mode="after")
+    def _options_fit_kind(self) -> Self:
+        values = {name: getattr(self, name) for name in self.model_fields_set}
+        given = {name for name, one in values.items() if one is not None and one is not False}
+        for kind, names in _OPTIONS_OF_KIND.items():
+            unfit = sorted(given & names)
+            if unfit and self.kind != kind:
+                raise PydanticCustomError("kind", f"{unfit[0]} is for kind {kind}")
+        if len(given & _OPTIONS_OF_KIND["videos"]) > 1:
+            raise PydanticCustomError("frames", "give one of every, frames and scenes")
+        if self.kind == "objects" and self.boxes is None:
+            raise PydanticCustomError(
+                "boxes", "kind objects needs boxes: voc, coco, yolo or label-studio"
+            )
+        if self.boxes in ("coco", "label-studio") and self.annotations is None:
+            raise PydanticCustomError("annotations", "name the file of the boxes as annotations")
+        return self
 
 
 class CampaignSpec(Model):
@@ -82,15 +136,17 @@ class CampaignSpec(Model):
     embedder: str | None = Field(
         None,
         max_length=200,
-        description="`pixels`, `tfidf`, `timm:NAME`; left out: the best that "
-        "works on this machine without a download",
+        description="`pixels`, `tfidf`, `timm:NAME`, `layer:...`, `text`, `ssl:FOLDER`; left out: "
+        "the best that works on this machine without a download",
     )
     checkpoint: str | None = Field(None, description="local weights for the embedder")
     reduce: str | None = Field(
         None,
         max_length=40,
-        description="fewer dimensions: `svd:64`, `pca:64`, `pca_whiten:64`, `random:64`, "
-        "`umap:16`; fitted to the first samples, the same for all that come later",
+        description="fewer dimensions: `pca:64`, `svd:64`, `pca_whiten:64`, `random:64`, "
+        "`umap:16`, or `none`; fitted to the first samples, the same for all that come later; "
+        "left out: `pca:64` where an embedder gives more than 128 numbers for 1,280 samples or "
+        "more",
     )
     classifier: Literal["knn", "propagated"] = Field(
         "propagated",

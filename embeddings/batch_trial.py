@@ -13,7 +13,7 @@ from embeddings.cache import VectorCache
 
 log = logging.getLogger(__name__)
 
-_MOST_S = 4.0  # of a trial; the shape that is being timed is finished
+_MOST_S = 8.0  # of a trial; the shape that is being timed is finished
 _EACH_S = 0.12  # that a shape is timed, and one batch at least
 _GAIN = 0.97  # a shape must beat the best by this: smaller batches lose less to a kill
 _PATIENCE = 2  # larger sizes in a row that were no faster

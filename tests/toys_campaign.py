@@ -110,6 +110,7 @@ class ToyCampaign:
     def _workplace(self) -> Workplace:
         return Workplace(
             roots=(self.folder,),
+            networks=(),
             fetch=Fetcher(self.folder / "media"),
             cache_file=self.folder / "vectors.db",
             report=lambda _share, _what: None,

@@ -237,7 +237,10 @@ class Campaign:
     def predict(self, request: PredictIn) -> PredictOut:
         """Predict samples of the pool, or vectors from outside it."""
         loop = self.loop
-        return predict(request, loop.pool, loop.names, self._describer, on_writer=self._read)
+        maps = self.files.maps(self.prepared.maps) if request.embeddings is not None else []
+        return predict(
+            request, loop.pool, loop.names, self._describer, maps=maps, on_writer=self._read
+        )
 
     def believed(self, sample_ids: Sequence[str]) -> list[Prediction | None]:
         """Return what is believed of samples of the pool; None where nothing is known of one."""

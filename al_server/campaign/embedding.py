@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from al_server import plugins
 from al_server.campaign.pool_files import unit_rows
-from al_server.errors import BadSource
+from al_server.errors import BadInput, BadSource
 from al_server.models import Failure
 from al_server.sources.listing import Listing
+from al_server.sources.paths import resolve
 
 if TYPE_CHECKING:
     from embeddings.embedder import Embedder
@@ -67,6 +68,33 @@ def make_embedder(
         argument, checkpoint=checkpoint, sample=sample, state_dir=state_dir
     )
     return embedder
+
+
+def check_permitted(name: str, *, networks: Sequence[str], roots: Sequence[Path]) -> None:
+    """Refuse an embedder that would run code, or read files, that an operator has not named.
+
+    An embedder's class says by `check_allowed(argument, networks)` what it may not run, and by
+    `local_path(argument)` which file or folder it would read; both may be left out.
+
+    Raises
+    ------
+    BadInput, OutsideRoots, BadSource, UnknownPlugin
+        If it may not be used, or there is none of that name.
+    """
+    from embeddings.errors import EmbeddingError
+
+    plugin, _, argument = name.partition(":")
+    factory = plugins.load(plugins.EMBEDDERS, plugin)
+    check_allowed = getattr(factory, "check_allowed", None)
+    local_path = getattr(factory, "local_path", None)
+    try:
+        if check_allowed is not None:
+            check_allowed(argument, networks)
+        path = local_path(argument) if local_path is not None else None
+    except EmbeddingError as error:
+        raise BadInput(error.message, error.remedy) from error
+    if path is not None:
+        resolve(path.expanduser().absolute(), roots)
 
 
 def embed_listing(

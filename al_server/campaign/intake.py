@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_server.campaign.addition import Addition, known_labels, new_samples
-from al_server.campaign.embedding import choose_embedder, embed_listing, only
+from al_server.campaign.embedding import check_permitted, choose_embedder, embed_listing, only
 from al_server.campaign.holdout import HoldoutData
 from al_server.campaign.names import Names, tie_keys
 from al_server.campaign.neighbors import pool_neighbors, vote_width
@@ -26,10 +26,12 @@ from al_server.sources.paths import resolve
 from al_server.sources.read import read_source
 from al_server.store.catalog import Prepared, StoredCampaign, state_change
 from al_server.store.event_log import Event, EventLog
-from embeddings.reduction import Reduction, apply_all, parse_reduction
+from embeddings.reduction import NONE, Reduction, apply_all, parse_reduction
 
 MAX_BELIEFS_BYTES = 4 * 2**30
 """Room for the probabilities of all samples and classes, float32."""
+WIDE, ENOUGH, REDUCTION = 128, 1_280, "pca:64"
+"""Wider vectors of an embedder are reduced where nothing is said, and the samples are enough."""
 # shares of the progress bar at which a step ends
 _READ, _EMBEDDED, _HELD_OUT = 0.02, 0.8, 0.85
 
@@ -48,6 +50,7 @@ class Workplace:
     Attributes
     ----------
     roots : folders that sources may lie in
+    networks : code that embedders may run; see `check_permitted`
     fetch : downloads the URLs of tables
     cache_file : vectors by content
     report : called with the share done, in [0, 1], and what is being done
@@ -55,6 +58,7 @@ class Workplace:
     """
 
     roots: Sequence[Path]
+    networks: Sequence[str]
     fetch: Fetcher
     cache_file: Path
     report: Callable[[float, str], None]
@@ -88,7 +92,8 @@ class Intake:
         choice = choose_embedder(spec.embedder, listing.kind)
         recipe = Recipe(choice.name, spec.checkpoint)
         listing = self.embed(listing, recipe)
-        files, maps, vectors = self._reduce(listing)
+        reduce = choose_reduction(spec.reduce, listing)
+        files, maps, vectors = self._reduce(listing, reduce)
         n_samples, n_features = vectors.shape
         files.append_embeddings(vectors, n_before=0)
         del vectors
@@ -104,7 +109,7 @@ class Intake:
             width,
             choice.note,
             checkpoint=spec.checkpoint,
-            reduce=spec.reduce if maps else None,
+            reduce=reduce,
             generation=files.generation,
         )
         ready = state_change(stored.id, "ready", prepared=prepared, failures=listing.failures)
@@ -118,12 +123,14 @@ class Intake:
             together_with=[ready],
         )
 
-    def _reduce(self, listing: Listing) -> tuple[PoolFiles, list[Reduction], NDArray[np.float32]]:
+    def _reduce(
+        self, listing: Listing, reduce: str | None
+    ) -> tuple[PoolFiles, list[Reduction], NDArray[np.float32]]:
         """Return where the first vectors go, the maps on the way there, and the vectors."""
         from embeddings.reduction_fit import fit_reduction
 
         assert listing.vectors is not None
-        asked = parse_reduction(self._spec.reduce)
+        asked = parse_reduction(reduce)
         if asked is None:
             return self._files, [], listing.vectors
         files = self._files
@@ -185,17 +192,20 @@ class Intake:
     ) -> Listing:
         """Return the listing with unit vectors, without the samples that could not be embedded."""
         n_listed = len(listing.sample_ids)
-        checkpoint = recipe.checkpoint
+        place, checkpoint = self._workplace, recipe.checkpoint
+        if recipe.embedder is not None:
+            # asked again: what the operator allows may have changed since
+            check_permitted(recipe.embedder, networks=place.networks, roots=place.roots)
         report = self._step(f"embedding {n_listed} samples", start, end)
         report(0.0)  # the first batch may be long in coming
         embedded = embed_listing(
             listing,
             embedder_name=recipe.embedder,
-            checkpoint=resolve(checkpoint, self._workplace.roots) if checkpoint else None,
+            checkpoint=resolve(checkpoint, place.roots) if checkpoint else None,
             state_dir=self._files.embedder_state,
-            cache_file=self._workplace.cache_file,
+            cache_file=place.cache_file,
             progress=report,
-            should_stop=self._workplace.should_stop,
+            should_stop=place.should_stop,
         )
         if not embedded.sample_ids:
             first = "; ".join(f"{f.sample}: {f.reason}" for f in embedded.failures[:3])
@@ -247,6 +257,21 @@ class Intake:
             self._workplace.report(start + share * (end - start), what)
 
         return report
+
+
+def choose_reduction(asked: str | None, listing: Listing) -> str | None:
+    """Return how embedded samples are reduced: as asked, or else wide vectors of an embedder.
+
+    64 numbers held 99% and more of what the neighbours of wider ones know, and labels told more
+    (`tests.benchmarks.reduction`). A map that few samples were fitted to is no map for many: their
+    vectors stay. So do those that came as vectors: they are somebody's choice.
+    """
+    assert listing.vectors is not None
+    n_samples, n_features = listing.vectors.shape
+    if asked is not None:
+        return None if asked == NONE else asked
+    is_wide = listing.kind != "vector" and n_features > WIDE and n_samples >= ENOUGH
+    return REDUCTION if is_wide else None
 
 
 def _check_width(vectors: NDArray[np.float32], n_wanted: int) -> None:

@@ -15,6 +15,7 @@ from al_server.campaign.pool_state import PoolState
 from al_server.errors import BadInput
 from al_server.models import NearestLabeled, PredictIn, PredictionsIn, PredictOut
 from al_server.sources.listing import shown
+from embeddings.reduction import Reduction, apply_all
 
 N_AT_ONCE = 256
 """Samples predicted in one go: those who label wait for no more than one such slice."""
@@ -28,12 +29,14 @@ def predict(
     names: Names,
     describer: Describer,
     *,
+    maps: Sequence[Reduction],
     on_writer: Callable[[Callable[[], list[_Voted]]], list[_Voted]],
 ) -> PredictOut:
     """Answer for samples of the pool, or for vectors from outside it.
 
     Parameters
     ----------
+    maps : that vectors of the embedder go through on their way into the pool
     on_writer : runs a short job on the thread that owns the pool
 
     Raises
@@ -52,7 +55,8 @@ def predict(
         rows = [names.row(sample_id) for sample_id in request.sample_ids]
         jobs = [partial(_of_rows, some, pool, describer) for some in _slices(rows)]
     else:
-        vectors = checked_vectors(request.embeddings or [], pool.embeddings.shape[1])
+        n_given = maps[0].n_given if maps else pool.embeddings.shape[1]
+        vectors = apply_all(maps, checked_vectors(request.embeddings or [], n_given))
         ids = [None] * len(vectors)
         jobs = [partial(_of_vectors, some, pool, describer) for some in _slices(vectors)]
     voted = [one for job in jobs for one in on_writer(job)]

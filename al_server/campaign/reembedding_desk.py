@@ -6,7 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from al_server import plugins
 from al_server.campaign.campaign import Campaign
 from al_server.campaign.intake import Workplace
 from al_server.campaign.reembedding import NewVectors, check_request, make_vectors
@@ -40,6 +39,7 @@ class ReembeddingDesk:
     executor : where they run
     catalog : of the campaigns
     workplace : makes one that reports and stops as it is told
+    check_embedder : refuses one that may not be used, by its name
     switched : called with the name of a campaign that has other vectors from now on
     """
 
@@ -49,11 +49,13 @@ class ReembeddingDesk:
         executor: Executor,
         catalog: Catalog,
         workplace: MakeWorkplace,
+        check_embedder: Callable[[str], None],
         switched: Callable[[str], object],
     ) -> None:
         self._executor = executor
         self._catalog = catalog
         self._workplace = workplace
+        self._check_embedder = check_embedder
         self._switched = switched
         self._jobs: dict[str, _Job] = {}
         self._lock = threading.Lock()
@@ -73,7 +75,7 @@ class ReembeddingDesk:
         except EmbeddingError as error:
             raise BadInput(error.message, error.remedy) from error
         if asked.embedder is not None:
-            plugins.load(plugins.EMBEDDERS, asked.embedder.partition(":")[0])
+            self._check_embedder(asked.embedder)
         name = campaign.spec.name
         with self._lock:
             running = self._jobs.get(name)

@@ -94,7 +94,7 @@ _METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
     envvar="AL_DATA",
     help="Data folder of the server whose campaign is named; also where vectors are cached.",
 )
-@click.option("--embedder", help="For images and texts: `pixels`, `tfidf`, `timm:NAME`.")
+@click.option("--embedder", help="For images and texts, as for `al-server embed`.")
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),

@@ -8,7 +8,12 @@ import click
 
 from al_server.commands.connection import Connection, campaign_path, url_option
 from al_server.commands.output import as_json_option, bar, examples, print_failures, print_json
-from al_server.commands.source_options import absolute, make_source, source_options
+from al_server.commands.source_options import (
+    absolute,
+    make_source,
+    pop_source_options,
+    source_options,
+)
 from al_server.errors import BadInput, NotReady
 from al_server.models import CampaignInfo
 
@@ -25,6 +30,7 @@ wait_option = click.option(
     epilog=examples(
         "al-server campaign create fruits photos/ --classes fresh,rotten --budget 500",
         "al-server campaign create tweets tweets.csv --column text --classes bad,good",
+        "al-server campaign create cells photos/ --boxes voc --annotations xml/ --classes RBC,WBC",
         "al-server campaign create vectors pool.npz --classes-file classes.txt --no-wait",
     )
 )
@@ -38,9 +44,15 @@ wait_option = click.option(
     help="File with one class name a line.",
 )
 @click.option("--task", type=click.Choice(["single", "multi"]), help="Classes per sample [single].")
-@click.option("--embedder", help="`pixels`, `tfidf`, `timm:NAME` [default: what works here].")
+@click.option(
+    "--embedder",
+    help="`pixels`, `tfidf`, `timm:NAME`, `layer:...`, `text`, `ssl:FOLDER` [what works here].",
+)
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Local weights.")
-@click.option("--reduce", help="Fewer dimensions, as svd:64 [all of them].")
+@click.option(
+    "--reduce",
+    help="Fewer dimensions, as pca:64, or none [pca:64 where an embedder gives over 128].",
+)
 @click.option("--k", type=int, help="Neighbors that vote [10].")
 @click.option("--strategy", help="See `al-server strategies` [default].")
 @click.option("--budget", type=int, help="Answers we can pay for [no limit].")
@@ -68,16 +80,13 @@ def create(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Make the campaign NAME from SOURCE: a folder of images, a table, or ready embeddings.
+    """Make the campaign NAME from SOURCE: images, videos, a table, or ready embeddings.
 
     Paths are those of the server's machine, under one of its roots; relative ones count from the
     current folder.
     """
-    columns = ("kind", "column", "content", "id_column", "label_column")
     source = make_source(
-        options.pop("source"),
-        labels=options.pop("labels"),
-        **{key: options.pop(key) for key in columns},
+        options.pop("source"), labels=options.pop("labels"), **pop_source_options(options)
     )
     spec = {
         "name": name,

@@ -44,11 +44,16 @@ MEDIA_FOLDER = Path("media")
         "al-server embed photos/ --out photos.npz",
         "al-server embed photos/ --embedder timm:mobilenetv2_100 --checkpoint mobilenet.pth \\",
         "    --out photos.npz",
+        "al-server embed trips/ --every 5 --out frames.npz",
+        "al-server embed photos/ --boxes voc --annotations xml/ --out cells.npz",
         "al-server embed tweets.csv --column text --embedder tfidf --out tweets.npz",
     )
 )
 @source_options
-@click.option("--embedder", help="`pixels`, `tfidf`, `timm:NAME` [pixels; for texts tfidf].")
+@click.option(
+    "--embedder",
+    help="`pixels`, `tfidf`, `timm:NAME`, `layer:...`, `text`, `ssl:FOLDER` [what works here].",
+)
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -101,16 +106,17 @@ def embed(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Embed SOURCE, images or a table, and write X, ids, and y and classes where known.
+    """Embed SOURCE, images, videos or a table, and write X, ids, and y and classes where known.
 
-    Images in folders take the folder's name as their class; of a table the label column is taken
-    where --label-column names it. What cannot be read is left out and listed. A run that was
+    Images and videos in folders take the folder's name as their class, objects that of their box;
+    of a table the label column is taken where --label-column names it. Frames of one video, and
+    objects of one image, are one group. What cannot be read is left out and listed. A run that was
     killed goes on where it was.
     """
     wanted = _reduction_name(reduce)
     path = options.pop("source")
     source = make_source(path, labels=False, **options)
-    if source.kind == "images" or source.label_column is not None:
+    if source.kind in ("images", "videos", "objects") or source.label_column is not None:
         source = source.model_copy(update={"labels": True})
     listing = _read(source, Fetcher(data / MEDIA_FOLDER, fetch_hosts))
     failures = [(one.sample, one.reason) for one in listing.failures]
@@ -139,6 +145,8 @@ def _read(source: Source, fetch: Fetcher) -> Listing:
     roots = [Path(Path(source.path).anchor)]
     with bar("fetching", unit="file", delay_s=0.1) as shown:
         listing = read_source(source, roots=roots, fetch=fetch, progress=follow(shown))
+    if listing.note:
+        click.echo(listing.note, err=True)
     if listing.kind == "vector":
         raise BadSource(f"{source.path} holds embeddings already", "name images or texts")
     return listing
@@ -260,6 +268,8 @@ def _arrays(listing: Listing, positions: NDArray[np.int64]) -> dict[str, NDArray
         codes = [number[one] if isinstance(one, str) else UNKNOWN for one in labels]
         arrays["y"] = np.array(codes, dtype=np.int64)
         arrays["classes"] = np.array(listing.classes)
+    if listing.groups is not None:
+        arrays["group"] = np.array([listing.groups[position] for position in positions])
     return arrays
 
 

@@ -17,14 +17,14 @@ POLL_S = 0.3
 @click.command(
     epilog=examples(
         "al-server reembed fruits --embedder timm:mobilenetv2_100 --checkpoint mobilenet.pth",
-        "al-server reembed fruits --reduce svd:64 --if-better",
+        "al-server reembed fruits --reduce pca:64 --if-better",
         "al-server reembed fruits --learn-metric --if-better",
     )
 )
 @click.argument("campaign")
 @click.option("--embedder", help="As for a new campaign [the one it has].")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Local weights of --embedder.")
-@click.option("--reduce", help="Fewer dimensions, as svd:64; none: all of them [as it is].")
+@click.option("--reduce", help="Fewer dimensions, as pca:64; none: all of them [as it is].")
 @click.option(
     "--learn-metric",
     is_flag=True,

@@ -54,6 +54,12 @@ _fields = Settings.model_fields
     multiple=True,
     help=f"{_fields['fetch_hosts'].description}; may be given several times.",
 )
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    help=f"{_fields['networks'].description}; may be given several times.",
+)
 @click.option("--threads", type=int, help=f"{_fields['threads'].description} [8].")
 def serve(**arguments: Any) -> None:
     """Serve campaigns until Ctrl-C or SIGTERM.

@@ -2,7 +2,6 @@
 
 import hashlib
 import ipaddress
-import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
+from al_server.sources.whole_file import write_whole
 from embeddings.images import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Fetcher:
             if note.is_file() and (known := self.folder / note.read_text("utf-8")).is_file():
                 return Fetched(known)
             path = self._download(client, url)
-            _write(note, path.name.encode())
+            write_whole(note, path.name.encode())
         except _Refused as refused:
             return Fetched(None, str(refused))
         except httpx.TimeoutException:
@@ -165,7 +165,7 @@ class Fetcher:
     def _keep(self, content: bytes, suffix: str) -> Path:
         path = self.folder / (hashlib.sha256(content).hexdigest() + suffix)
         if not path.exists():
-            _write(path, content)
+            write_whole(path, content)
         return path
 
 
@@ -175,11 +175,3 @@ def _suffix(url_path: str, response: "httpx.Response") -> str:
         return suffix
     content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     return SUFFIX_OF_TYPE.get(content_type, "")
-
-
-def _write(path: Path, content: bytes) -> None:
-    # whole or not at all: a run killed half-way must not leave half a picture behind its hash
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.{time.monotonic_ns()}.part")
-    part.write_bytes(content)
-    part.replace(path)

@@ -35,6 +35,7 @@ class Listing:
     classes : the names that `labels` speaks of, in the source's own order or else sorted
     groups : for each sample the name of what it was made from, where the source says so
     failures : what was left out, and why
+    note : what a person should know about the reading, or nothing
     """
 
     kind: Literal["image", "text", "vector"]
@@ -46,6 +47,7 @@ class Listing:
     classes: list[str] | None = None
     groups: list[str] | None = None
     failures: list[Failure] = field(default_factory=list)
+    note: str = ""
 
 
 def check_ids(sample_ids: Sequence[str], *, where: Path) -> None:

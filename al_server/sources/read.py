@@ -9,8 +9,10 @@ from al_server.sources.arrays import read_npy, read_npz
 from al_server.sources.fetch import Fetcher
 from al_server.sources.images import read_images
 from al_server.sources.listing import Listing
+from al_server.sources.objects import read_objects
 from al_server.sources.paths import resolve
 from al_server.sources.table import read_table
+from al_server.sources.video import read_videos
 
 
 def read_source(
@@ -21,15 +23,16 @@ def read_source(
     multi: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Listing:
-    """List the samples of a source, without opening the images.
+    """List the samples of a source; images are not opened, unless samples are parts of them.
 
     Parameters
     ----------
     source : what to read
     roots : folders that files may lie in
-    fetch : what downloads the URLs of a table
+    fetch : what downloads the URLs of a table; frames and objects go into its folder
     multi : whether known labels become lists of names (a multi-label campaign)
-    progress : called with how many downloads are done, and how many there are
+    progress : called with how many downloads, videos or images are done, and how many there are;
+        what it raises ends the work
 
     Raises
     ------
@@ -42,6 +45,14 @@ def read_source(
     path = resolve(source.path, real_roots)
     if source.kind == "images":
         return read_images(path, roots=real_roots, labels=source.labels, multi=multi)
+    if source.kind == "videos":
+        return read_videos(
+            path, source, roots=real_roots, media=fetch.folder, multi=multi, progress=progress
+        )
+    if source.kind == "objects":
+        return read_objects(
+            path, source, roots=real_roots, media=fetch.folder, multi=multi, progress=progress
+        )
     if not path.is_file():
         raise BadSource(f"{path} is not a file", f"kind {source.kind} is read from one file")
     if source.kind == "npz":

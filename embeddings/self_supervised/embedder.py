@@ -73,6 +73,11 @@ class SelfSupervisedEmbedder:
             )
         return cls(Path(name))
 
+    @staticmethod
+    def local_path(name: str) -> Path | None:
+        """Return the folder that is read; see `TextEmbedder.local_path`."""
+        return Path(name) if name else None
+
     def shrink(self, image: Image.Image) -> Image.Image:
         """Resize and crop to the network's input size."""
         return self._network.shrink(image)

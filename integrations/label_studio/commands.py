@@ -56,7 +56,10 @@ def label_studio() -> None:
 @click.option("--name", help="Name of the campaign [label-studio-PROJECT].")
 @click.option("--control", help="Name of the control tag, where the label config has several.")
 @click.option("--backend-url", help="Our server as Label Studio reaches it [its host and port].")
-@click.option("--embedder", help="`pixels`, `tfidf`, `timm:NAME` [default: what works here].")
+@click.option(
+    "--embedder",
+    help="`pixels`, `tfidf`, `timm:NAME`, `layer:...`, `text`, `ssl:FOLDER` [what works here].",
+)
 @click.option("--checkpoint", help="Local weights, on the server's machine.")
 @click.option(
     "--classifier",

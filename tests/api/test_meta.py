@@ -21,6 +21,7 @@ PROMISED = {
     "/api/v1/campaigns/{name}/classes": {"post"},
     "/api/v1/campaigns/{name}/samples": {"post"},
     "/api/v1/campaigns/{name}/next": {"get"},
+    "/api/v1/campaigns/{name}/reembed": {"get", "post", "delete"},
     "/api/v1/campaigns/{name}/labels": {"post"},
     "/api/v1/campaigns/{name}/labels/{sample_id}": {"delete"},
     "/api/v1/campaigns/{name}/predict": {"post"},

@@ -20,7 +20,7 @@ from al_server.campaign.campaign import Campaign
 from al_server.campaigns import CampaignRegistry
 from al_server.config import Settings
 from al_server.errors import BadInput, Busy, NotFound, UnknownPlugin
-from al_server.models import AnswerIn, CampaignSpec, ReembedIn, ReembedInfo, Source
+from al_server.models import AnswerIn, CampaignSpec, PredictIn, ReembedIn, ReembedInfo, Source
 from tests.toys import LetterEmbedder, unit_rows
 
 WITHIN_S = 120
@@ -303,6 +303,19 @@ def test_a_campaign_may_begin_with_reduced_vectors(open_: Open, tmp_path: Path, 
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
     registry.close()
     assert np.array_equal(vectors_in(open_().campaign("trees")), rows)
+
+
+def test_a_vector_from_outside_goes_the_way_of_the_pool(open_: Open, tmp_path: Path):
+    campaign = make(open_(), vectors(tmp_path), reduce="pca:3", classifier="knn")
+    label(campaign, range(20))
+    with np.load(tmp_path / "v.npz") as arrays:
+        given, name = arrays["X"][25], str(arrays["ids"][25])
+    assert len(given) > 3
+    (inside,) = campaign.predict(PredictIn(sample_ids=[name])).predictions
+    (outside,) = campaign.predict(PredictIn(embeddings=[given.tolist()])).predictions
+    assert outside.probabilities == pytest.approx(inside.probabilities, abs=1e-5)
+    with pytest.raises(BadInput, match="has 3 numbers"):
+        campaign.predict(PredictIn(embeddings=[[1.0, 2.0, 3.0]]))
 
 
 def test_a_metric_is_learned_from_the_labels_and_told(open_: Open, tmp_path: Path):

@@ -18,9 +18,10 @@ export function classTrouble(names) {
 
 /** The source that a form describes; fields left empty are left out. */
 export function sourceOf(form) {
-  const { kind, path, labels, column, content, id_column, label_column } = form.elements;
+  const { kind, path, labels, every, column, content, id_column, label_column } = form.elements;
   const source = { kind: kind.value, path: path.value.trim() };
   if (labels.checked) source.labels = true;
+  if (kind.value === "videos" && every.value) source.every = Number(every.value);
   if (kind.value !== "table") return source;
   const table = { column, content, id_column, label_column };
   for (const [name, { value }] of Object.entries(table))
