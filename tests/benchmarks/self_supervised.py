@@ -1,7 +1,7 @@
 """What networks learn from images alone: neighbours' accuracy over the minutes of a training.
 
     python -m tests.benchmarks.self_supervised --out DIR [--only cifar10,fruits] [--minutes 60]
-        [--method barlow_twins] [--backbone small:32] [--fruit-epochs 2]
+        [--method barlow_twins] [--backbone small:16] [--fruit-epochs 2]
 
 `cifar10`: from random weights on 10,000 images of 32 x 32 pixels, beside principal components of
 their pixels. `fruits`: MobileNet-V2, adapted to the fruits, before and after. Accuracy is of 5
@@ -189,13 +189,7 @@ def draw(file: Path, out: Path, title: str, levels: dict[str, float]) -> None:
         labels.append(Label((_LEFT - 8, at(0, percent)[1] + 4), f"{percent}%", anchor="end"))
     for number, (name, level) in enumerate(levels.items(), 1):
         shapes.append(Shape("line", [at(0, level), at(max(minutes), level)], number, dashed=True))
-        labels.append(
-            Label(
-                (x + 8, at(0, level)[1] + 4 + 15 * (number - 2)),
-                f"{name} {level:.1f}",
-                color=number,
-            )
-        )
+        labels.append(Label((x + 8, at(0, level)[1] + 4), f"{name} {level:.1f}", color=number))
     for part in range(5):
         minute = max(minutes) * part / 4
         place = (at(minute, low)[0], _HEIGHT - 25)
