@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
@@ -14,6 +15,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 LOCAL = "local"
+_ANSWERS_S = 10.0
 _STORE_BYTES = 100_000_000  # of a cluster started here: batches are small
 
 
@@ -35,6 +37,7 @@ def connected(address: str) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    _check_answers(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     options: dict[str, Any] = {"address": address, "log_to_driver": False}
@@ -43,21 +46,36 @@ def connected(address: str) -> Iterator[None]:
     try:
         ray.init(**options, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise BadInput(
-            f"no Ray cluster answers at {address}: {str(error).splitlines()[0]}",
-            "start one with `ray start --head`, or use the address local",
-        ) from error
+        raise _nobody_at(address, error) from error
     try:
         yield
     finally:
         ray.shutdown()
 
 
+def _check_answers(address: str) -> None:
+    """Refuse HOST:PORT where nobody listens: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWERS_S).close()
+    except (OSError, OverflowError) as error:
+        raise _nobody_at(address, error) from error
+
+
+def _nobody_at(address: str, error: Exception) -> BadInput:
+    return BadInput(
+        f"no Ray cluster answers at {address}: {str(error).splitlines()[0]}",
+        "start one with `ray start --head`, or use the address local",
+    )
+
+
 def alive_nodes() -> list[dict[str, Any]]:
     """Return what Ray says of the machines of the cluster that we are connected to."""
     import ray
 
-    return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return [node for node in ray.nodes() if node["Alive"]]
 
 
 class RayExecutor(Executor):
