@@ -78,8 +78,8 @@ class Settings(BaseModel):
     )
     networks: Networks = Field(
         (),
-        description="code that `layer:` embedders may run: folders whose .py files may be loaded, "
-        "and `module:PREFIX` for packages that may be imported",
+        description="what embedders may load: folders of .py files and `module:PREFIX` for "
+        "`layer:`, `hub:NAME` for `text:`",
     )
     threads: int = Field(8, ge=1, le=256, description="threads that answer requests")
 

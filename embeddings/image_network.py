@@ -123,7 +123,15 @@ def _inference() -> "Iterator[None]":
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode())
         # 10-bit products would make vectors differ between machines by 1e-3
-        stack.enter_context(torch.backends.cudnn.flags(allow_tf32=False))
+        cudnn = torch.backends.cudnn
+        stack.enter_context(
+            cudnn.flags(
+                enabled=cudnn.enabled,  # torch would take it for False
+                benchmark=cudnn.benchmark,
+                deterministic=cudnn.deterministic,
+                allow_tf32=False,
+            )
+        )
         yield
 
 

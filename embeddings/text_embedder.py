@@ -77,6 +77,21 @@ class TextEmbedder:
         return cls(name)
 
     @staticmethod
+    def check_allowed(name: str, allowed: Sequence[str]) -> None:
+        """Refuse to download for a client of a server what its operator has not named.
+
+        Raises
+        ------
+        EmbedderUnavailable
+            If `name` is one of the model hub, and `allowed` does not hold ``hub:NAME``.
+        """
+        if name and TextEmbedder.local_path(name) is None and f"hub:{name}" not in allowed:
+            raise EmbedderUnavailable(
+                f"this server does not download {name} from the model hub",
+                f"its operator may name hub:{name} in AL_NETWORKS; or write text:FOLDER, or text",
+            )
+
+    @staticmethod
     def local_path(name: str) -> Path | None:
         """Return the folder that a name stands for; None where it is looked up on the hub.
 

@@ -52,6 +52,7 @@ class VectorFile:
         dtype: Literal["float32", "float16"] = "float32",
     ) -> None:
         self._path = path
+        self._is_finished = False
         self._aside = path.with_name(f".{path.name}.part")
         self._dtype = np.dtype(dtype).newbyteorder("<")
         self._n_features = n_features
@@ -60,6 +61,8 @@ class VectorFile:
         self._stream = self._aside.open("a+b")
         try:
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(self._stream.fileno()), self._aside.stat()):
+                raise BlockingIOError(f"{self._aside} was finished by another run just now")
             self._stream.truncate(0)
             _reserve(self._stream, self._start + n_rows * n_features * self._dtype.itemsize)
         except OSError:
@@ -101,6 +104,7 @@ class VectorFile:
                 np.save(buffer, array, allow_pickle=False)
                 archive.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), buffer.getbuffer())
         self._aside.replace(self._path)
+        self._is_finished = True
 
     def __enter__(self) -> Self:
         return self
@@ -111,7 +115,8 @@ class VectorFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._aside.unlink(missing_ok=True)
+        if not self._is_finished:  # else the name may be another run's by now
+            self._aside.unlink(missing_ok=True)
         self._stream.close()
 
 

@@ -1,5 +1,6 @@
 """A Ray cluster: the connection to it, its machines, and an executor that runs calls on them."""
 
+import concurrent.futures
 import logging
 import os
 import socket
@@ -117,13 +118,14 @@ class RayExecutor(Executor):
 
         with self._lock:
             self._is_open = False
-            tasks = list(self._tasks.values())
+            futures, tasks = list(self._tasks), list(self._tasks.values())
         if cancel_futures:
             for task in tasks:
                 ray.cancel(task, force=True)
         if wait or cancel_futures:
             if tasks:
                 ray.wait(tasks, num_returns=len(tasks))
+                concurrent.futures.wait(futures, timeout=_ANSWERS_S)  # Ray's thread hands over
             self._connection.__exit__(None, None, None)
 
     def _finish(self, future: "Future[Any]", done: "Future[Any]") -> None:

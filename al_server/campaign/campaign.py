@@ -42,6 +42,7 @@ from al_server.models import (
     Undone,
 )
 from al_server.store.catalog import Prepared, StoredCampaign, state_change
+from embeddings.reduction import Reduction
 from strategies.kernels.distances import cosine_distances
 
 PATIENCE_S = 0.2
@@ -87,6 +88,11 @@ class Campaign:
         self._take_in = take_in
         self._live = LiveComparison()
         self.changing = threading.Lock()
+        # the arrays, and what vectors go through on their way in: always those that belong together
+        self._mapped: tuple[PoolState, list[Reduction]] = (
+            loop.pool,
+            files.maps(stored.prepared.maps),
+        )
         self._writer = Writer(stored.name, loop)
 
     def close(self) -> None:
@@ -236,11 +242,8 @@ class Campaign:
 
     def predict(self, request: PredictIn) -> PredictOut:
         """Predict samples of the pool, or vectors from outside it."""
-        loop = self.loop
-        maps = self.files.maps(self.prepared.maps) if request.embeddings is not None else []
-        return predict(
-            request, loop.pool, loop.names, self._describer, maps=maps, on_writer=self._read
-        )
+        (pool, maps), names = self._mapped, self.loop.names
+        return predict(request, pool, names, self._describer, maps=maps, on_writer=self._read)
 
     def believed(self, sample_ids: Sequence[str]) -> list[Prediction | None]:
         """Return what is believed of samples of the pool; None where nothing is known of one."""
@@ -398,6 +401,7 @@ class Campaign:
             If samples have joined that have no such vector yet; nothing changes.
         """
         stored = replace(self.stored, prepared=prepared)
+        maps = files.maps(prepared.maps)
 
         def build() -> PoolState:
             loop = self.loop
@@ -412,6 +416,7 @@ class Campaign:
             ready = state_change(stored.id, "ready", prepared=prepared)
             self.loop.change_vectors(data, build, together_with=[ready])
             self._describer.follow(self.loop.pool)
+            self._mapped = self.loop.pool, maps
             self.stored, self.prepared, self.files = stored, prepared, files
             self._live = LiveComparison()
 

@@ -178,13 +178,14 @@ class Intake:
         return Addition(listing, self._files, given=given)
 
     def _read(self, source: Source) -> Listing:
-        self._workplace.report(0.0, f"reading {source.path}")
+        tell = self._step(f"reading {source.path}", 0.0, _READ)
+        tell(0.0)
         return read_source(
             source,
             roots=self._workplace.roots,
             fetch=self._workplace.fetch,
             multi=self._multi,
-            progress=lambda n_done, n: self._workplace.report(0.0, f"fetched {n_done} of {n}"),
+            progress=lambda n_done, n: tell(n_done / max(1, n)),
         )
 
     def embed(

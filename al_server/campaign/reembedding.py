@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_server.campaign.campaign import Campaign
+from al_server.campaign.embedding import only
 from al_server.campaign.intake import Intake, Recipe, Workplace
 from al_server.campaign.names import tie_keys
 from al_server.campaign.pool_files import PoolFiles
@@ -113,13 +114,17 @@ def make_vectors(
     vectors = apply_all(maps, listing.vectors)
     n_given = listing.vectors.shape[1]
     labeled = _labeled(campaign)
-    metric = _learn(asked, vectors, labeled, files, seed=spec.seed)
+    metric = _learn(
+        asked, vectors, labeled, files, had_metric=old.metric is not None, seed=spec.seed
+    )
+    listing = replace(listing, vectors=None)  # a large pool is not held twice
     bare = vectors[labeled.rows]  # before the metric, which has seen these labels
     if metric is not None and metric.reduction is not None:
         maps = [*maps, metric.reduction]
         vectors = metric.reduction.apply(vectors)
-    n_samples, n_features = vectors.shape
+    n_features = vectors.shape[1]
     files.append_embeddings(vectors, n_before=0)
+    del vectors
     if spec.holdout is not None:
         files.save_holdout(intake.holdout(spec.holdout, recipe, old.kind, n_given, maps))
     width = intake.find_neighbors(files, tie_keys(listing.sample_ids), n_features)
@@ -134,7 +139,7 @@ def make_vectors(
         metric=metric.kind if metric is not None and metric.reduction is not None else None,
         generation=files.generation,
     )
-    before = campaign.files.embeddings(n_samples, old.n_features)[labeled.rows]
+    before = _without_metric(campaign, labeled.rows, catalog, workplace)
     gain = _compare(campaign, labeled, before, bare, prepared)
     return NewVectors(prepared, files, gain, metric)
 
@@ -153,6 +158,23 @@ def _listing(campaign: Campaign, catalog: Catalog) -> Listing:
     if kind == "text":
         return Listing(kind, sample_ids, texts=[one.text or "" for one in contents])
     return Listing(kind, sample_ids, paths=[Path(one.path or "") for one in contents])
+
+
+def _without_metric(
+    campaign: Campaign, rows: NDArray[np.int64], catalog: Catalog, workplace: Workplace
+) -> Vectors:
+    """Return the campaign's vectors of some rows, before the metric that has seen their labels."""
+    old = campaign.prepared
+    if old.metric is None:
+        n_samples = len(campaign.loop.names.sample_ids)
+        return campaign.files.embeddings(n_samples, old.n_features)[rows]
+    listing = only(_listing(campaign, catalog), rows)
+    intake = Intake(campaign.spec, campaign.files, workplace)
+    listing = intake.embed(listing, Recipe(old.embedder, old.checkpoint))  # out of the cache
+    _check_all_there(listing, campaign)
+    assert listing.vectors is not None
+    maps = campaign.files.maps([name for name in old.maps if name != "metric"])
+    return apply_all(maps, listing.vectors)
 
 
 def _check_all_there(listing: Listing, campaign: Campaign) -> None:
@@ -189,9 +211,15 @@ def _labeled(campaign: Campaign) -> _Labeled:
 
 
 def _learn(
-    asked: ReembedIn, vectors: Vectors, labeled: _Labeled, files: PoolFiles, *, seed: int
+    asked: ReembedIn,
+    vectors: Vectors,
+    labeled: _Labeled,
+    files: PoolFiles,
+    *,
+    had_metric: bool,
+    seed: int,
 ) -> Metric | None:
-    if not asked.learn_metric:
+    if not (asked.learn_metric or had_metric):
         return None
     metric = learn_metric(vectors[labeled.rows], labeled.labels.astype(np.int64), seed=seed)
     if metric.reduction is not None:
@@ -208,18 +236,23 @@ def _compare(
     if n < 2:
         return paired_gain(np.zeros(0), np.zeros(0), seed=seed)
     right: Sequence[NDArray[np.float64]]
-    if prepared.metric is None:
+    both = campaign.prepared, prepared
+    if all(one.metric is None for one in both):
         alone = np.arange(n)
-        widths = campaign.prepared.vote_width, prepared.vote_width
         right = [
-            right_votes(vectors, labeled.labels, alone, k=k, width=width)
-            for vectors, width in zip((old, new), widths, strict=True)
+            right_votes(vectors, labeled.labels, alone, k=k, width=one.vote_width)
+            for vectors, one in zip((old, new), both, strict=True)
         ]
     else:
-        kind: Kind = "whitened" if prepared.metric == "whitened" else "discriminant"
         labels = labeled.labels.astype(np.int64)
         right = [
-            cross_validated(old, labels, np.arange(n), kind=None, seed=seed),
-            cross_validated(new, labels, np.arange(n), kind=kind, seed=seed),
+            cross_validated(vectors, labels, np.arange(n), kind=_kind(one.metric), seed=seed)
+            for vectors, one in zip((old, new), both, strict=True)
         ]
     return paired_gain(right[0], right[1], seed=seed)
+
+
+def _kind(metric: str | None) -> Kind | None:
+    if metric is None:
+        return None
+    return "whitened" if metric == "whitened" else "discriminant"

@@ -102,7 +102,7 @@ class VideoFile:
                 options=_OPTIONS | _limit(),
                 metadata_errors="ignore",  # a title in an old code page is no reason to give up
             )
-        except (av.FFmpegError, ValueError) as error:
+        except (av.FFmpegError, OSError, ValueError) as error:
             raise VideoUnreadable(f"cannot be opened: {_said(error)}") from error
         try:
             self._video = self._first_video(av)
@@ -192,14 +192,14 @@ class VideoFile:
         av = _load_av()
         try:
             yield from self._container.demux(self._video)
-        except av.FFmpegError as error:
+        except (av.FFmpegError, OSError) as error:
             self.ends_early = f"the file is damaged: {_said(error)}"
 
     def _decode(self, packet: Any) -> list[Any] | None:
         av = _load_av()
         try:
             return list(packet.decode())
-        except av.FFmpegError:
+        except (av.FFmpegError, OSError):
             self.leave_out(None if packet.pts is None else self._ms(packet.pts))
             return None
 
@@ -214,7 +214,7 @@ class VideoFile:
         self.ends_early = ""
         try:
             self._container.seek(round(ms / self._tick_ms) + self._start, stream=self._video)
-        except av.FFmpegError:
+        except (av.FFmpegError, OSError):
             self._can_jump = False
             self._container.close()
             self._open()

@@ -71,7 +71,7 @@ class SelfSupervisedEmbedder:
                 f"ssl:{name} takes its weights from the folder, not from {checkpoint.name}",
                 "leave the checkpoint out",
             )
-        return cls(Path(name))
+        return cls(Path(name).expanduser())
 
     @staticmethod
     def local_path(name: str) -> Path | None:

@@ -66,12 +66,16 @@ def read_trained(folder: Path) -> Trained:
         If there is no trained network in the folder, or it is damaged.
     """
     record = _read_record(folder)
-    encoder = make_encoder(
-        record["method"], lambda: rebuild(record["backbone"]), record["preprocessing"]
-    )
+    try:
+        preprocessing, is_reduced = record["preprocessing"], record["reduced"]
+        encoder = make_encoder(record["method"], lambda: rebuild(record["backbone"]), preprocessing)
+    except (KeyError, TypeError) as error:
+        raise EmbedderUnavailable(
+            f"{folder / RECORD} is damaged: {error}", "restore the folder from a copy"
+        ) from error
     _load_weights(encoder, folder / WEIGHTS)
-    reduction = load_reduction(folder / REDUCTION) if record["reduced"] else None
-    return Trained(encoder, record["preprocessing"], reduction, record)
+    reduction = load_reduction(folder / REDUCTION) if is_reduced else None
+    return Trained(encoder, preprocessing, reduction, record)
 
 
 def _read_record(folder: Path) -> dict[str, Any]:

@@ -17,7 +17,13 @@ from al_server.config import Settings, load_settings
 from tests.api.conftest import PREPARED_WITHIN_S
 
 SPEC = {"name": "c", "classes": ["a", "b"], "source": {"kind": "images", "path": "images"}}
-REFUSED = ("layer:{outside}/own.py:make", "layer:os.path:join", "text:{outside}", "ssl:{outside}")
+REFUSED = (
+    "layer:{outside}/own.py:make",
+    "layer:os.path:join",
+    "text:{outside}",
+    "ssl:{outside}",
+    "text:owner/name",
+)
 
 
 @contextmanager

@@ -330,6 +330,11 @@ def test_a_metric_is_learned_from_the_labels_and_told(open_: Open, tmp_path: Pat
     assert info.switched, info
     assert info.metric is not None and info.metric.endswith("taken")
     assert registry.info("trees").metric in ("whitened", "discriminant")
+    again = reembed(registry, learn_metric=True, switch="never")
+    assert again.compared is not None and again.compared.verdict != "worse"
+    assert again.compared.old == pytest.approx(again.compared.new, abs=0.03)
+    reembed(registry, reduce="svd:8", switch="always")  # what is left out stays: learned anew
+    assert registry.info("trees").metric in ("whitened", "discriminant")
     np.savez(tmp_path / "more.npz", X=rows[:3], ids=np.array(["x", "y", "z"]))
     campaign.take_in(Source(kind="npz", path="more.npz")).result(WITHIN_S)
     mapped = vectors_in(campaign)
