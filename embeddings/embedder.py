@@ -117,6 +117,7 @@ class Embedded(NamedTuple):
 _BATCH_SIZE = {"image": 8, "text": 1024}  # where the embedder does not say
 _WORTH_A_TRIAL = 500  # items; fewer are embedded before a trial would have paid
 _TRIAL_LOADS_S = 1.0  # that the items of a trial are read
+_MOST_AHEAD = 64  # files read before they are wanted: photographs are large
 _ROWS_MOVED = 4096  # at a time, in place
 
 
@@ -174,7 +175,7 @@ def embed_all(
     reasons: dict[int, str] = {}
     copies: list[tuple[int, int]] = []
     n_done = 0
-    with closing(read_ahead(embedder, items, cache, n_ahead=2 * size)) as read:
+    with closing(read_ahead(embedder, items, cache, n_ahead=min(2 * size, _MOST_AHEAD))) as read:
         batches = cut(read, size=size)
         stream = (
             embedder.embed_batches(batches)

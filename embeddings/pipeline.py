@@ -148,6 +148,7 @@ def embed_here(embedder: "Embedder", batches: Iterator[Batch], *, size: int) -> 
     try:
         for batch in batches:
             tasks = [threads.submit(decode, embedder, source) for source in batch.sources]
+            batch.sources = []  # each is let go of when it is decoded
             ready.append((batch, tasks))
             n_waiting += len(tasks)
             # a batch is embedded while the next is decoded; small ones want more of a lead

@@ -91,7 +91,9 @@ def train(
         raise EmbeddingError(f"{folder} holds a trained network already", "name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     augmentation = suited_to(_view_size(backbone, view_size))
-    pixels = read_pixels(paths, folder / PIXELS, shrink=_shrink(backbone), progress=reading)
+    pixels = read_pixels(
+        paths, folder / PIXELS, shrink=_shrink(backbone), progress=_stoppable(reading, should_stop)
+    )
     training = _start(backbone, settings, augmentation, pixels.array)
     identity = checkpoints.identity(training, recipe=backbone.recipe, digest=pixels.digest)
     file = folder / CHECKPOINT
@@ -103,6 +105,20 @@ def train(
     file.unlink(missing_ok=True)
     (folder / PIXELS).unlink()
     return Report(training, pixels.failures, early=training.done < 1)
+
+
+def _stoppable(
+    reading: Callable[[int, int], None] | None, should_stop: Callable[[], bool] | None
+) -> Callable[[int, int], None]:
+    """Tell of the reading, and end it where that is asked for."""
+
+    def tell(n_done: int, n_all: int) -> None:
+        if should_stop is not None and should_stop():
+            raise Interrupted(f"stopped after reading {n_done} of {n_all} images")
+        if reading is not None:
+            reading(n_done, n_all)
+
+    return tell
 
 
 def suited_view(image_size: int) -> int:
