@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,11 @@ def photos(tmp_path: Path) -> list[Path]:
     files[7].write_bytes(files[3].read_bytes())
     files[21].write_bytes(b"no picture")
     return files
+
+
+def _spawning() -> ProcessPoolExecutor:
+    # a fork of a process that has used OpenMP ends at once
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
 
 def ray_door() -> Any:
@@ -152,7 +158,7 @@ def test_a_comparison_on_the_cluster_is_the_one_of_processes(
     data = LabeledData("toy", rows.astype(np.float32), labels.astype(np.int64), ("a", "b", "c"))
     plan = Plan(strategies=("margin",), budget=12, repeats=2)
     curves = []
-    with ray_door().executor(two_nodes) as ray, ProcessPoolExecutor(1) as processes:
+    with ray_door().executor(two_nodes) as ray, _spawning() as processes:
         for place, executor in enumerate((ray, processes)):
             found = compare(data, plan, out=tmp_path / str(place), executor=executor)
             curves.append([{**row, "select_s": 0.0} for row in found.curves])
