@@ -255,7 +255,7 @@ class CampaignRegistry:
     def _check(self, spec: CampaignSpec) -> None:
         make_strategy(spec.strategy)
         if spec.embedder is not None:
-            self._check_embedder(spec.embedder)
+            self._check_embedder(spec.embedder, spec.checkpoint)
         elif spec.checkpoint is not None:
             raise BadInput(
                 "a checkpoint alone does not say which network it belongs to",
@@ -267,12 +267,14 @@ class CampaignRegistry:
             raise BadInput(error.message, error.remedy) from error
         if len(set(spec.classes)) < len(spec.classes):
             raise BadInput("a class is named twice", "name each class once")
-        for path in (spec.source.path, spec.checkpoint, spec.holdout):
+        for path in (spec.source.path, spec.source.annotations, spec.holdout):
             if path is not None:
                 resolve(path, self._roots)
 
-    def _check_embedder(self, name: str) -> None:
+    def _check_embedder(self, name: str, checkpoint: str | None) -> None:
         check_permitted(name, networks=self._settings.networks, roots=self._roots)
+        if checkpoint is not None:
+            resolve(checkpoint, self._roots)
 
     def _in_background(self, name: str, run: Callable[[str, "_Work"], None]) -> "Future[None]":
         work = self._work[name] = _Work()

@@ -39,7 +39,7 @@ class ReembeddingDesk:
     executor : where they run
     catalog : of the campaigns
     workplace : makes one that reports and stops as it is told
-    check_embedder : refuses one that may not be used, by its name
+    check_embedder : refuses a name, or a path of weights, that may not be used
     switched : called with the name of a campaign that has other vectors from now on
     """
 
@@ -49,7 +49,7 @@ class ReembeddingDesk:
         executor: Executor,
         catalog: Catalog,
         workplace: MakeWorkplace,
-        check_embedder: Callable[[str], None],
+        check_embedder: Callable[[str, str | None], None],
         switched: Callable[[str], object],
     ) -> None:
         self._executor = executor
@@ -75,7 +75,7 @@ class ReembeddingDesk:
         except EmbeddingError as error:
             raise BadInput(error.message, error.remedy) from error
         if asked.embedder is not None:
-            self._check_embedder(asked.embedder)
+            self._check_embedder(asked.embedder, asked.checkpoint)
         name = campaign.spec.name
         with self._lock:
             running = self._jobs.get(name)

@@ -85,6 +85,18 @@ def test_what_is_not_allowed_is_refused_and_nothing_is_run(
     assert not (outside / "was_run").exists()
 
 
+def test_weights_outside_the_roots_are_refused_at_once(tmp_path: Path, outside: Path) -> None:
+    asked = {"embedder": "timm:test_resnet", "checkpoint": f"{outside}/own.py"}
+    with serving(tmp_path) as client:
+        path = "/api/v1/campaigns"
+        assert client.post(path, json=SPEC | asked).status_code in (403, 422)
+        assert client.post(path, json=SPEC).status_code == 201
+        wait_for_ready(client, "c")
+        for checkpoint in (f"{outside}/own.py", "../outside/own.py", "none.pth"):
+            answer = client.post(f"{path}/c/reembed", json=asked | {"checkpoint": checkpoint})
+            assert 400 <= answer.status_code < 500 and answer.get_json()["error"]["remedy"]
+
+
 def test_code_in_a_folder_that_the_operator_named_is_run(tmp_path: Path, outside: Path) -> None:
     with serving(tmp_path, networks=(str(outside),)) as client:
         asked = SPEC | {"embedder": f"layer:{outside}/own.py:make?input_size=32"}
