@@ -58,7 +58,8 @@ class Embedder(Protocol):
     -----
     More is looked for and may be left out: an int `batch_size`, the number of items that suits the
     embedder best; or what `batch_trial.Tunable` names, and a trial finds the number; the method of
-    `Shrinks`; and, for many machines, that of `pipeline.Distributed`.
+    `Shrinks`; a bool `on_cpu`, whether it works on the processor that decodes, too; and, for many
+    machines, the method of `pipeline.Distributed`.
     """
 
     @property
@@ -117,7 +118,7 @@ class Embedded(NamedTuple):
 _BATCH_SIZE = {"image": 8, "text": 1024}  # where the embedder does not say
 _WORTH_A_TRIAL = 500  # items; fewer are embedded before a trial would have paid
 _TRIAL_LOADS_S = 1.0  # that the items of a trial are read
-_MOST_AHEAD = 64  # files read before they are wanted: photographs are large
+_AHEAD = 64  # files read before they are wanted; photographs are large
 _ROWS_MOVED = 4096  # at a time, in place
 
 
@@ -175,7 +176,7 @@ def embed_all(
     reasons: dict[int, str] = {}
     copies: list[tuple[int, int]] = []
     n_done = 0
-    with closing(read_ahead(embedder, items, cache, n_ahead=min(2 * size, _MOST_AHEAD))) as read:
+    with closing(read_ahead(embedder, items, cache, n_ahead=_AHEAD)) as read:
         batches = cut(read, size=size)
         stream = (
             embedder.embed_batches(batches)

@@ -37,6 +37,7 @@ class ImageNetwork:
     config : dict, the whole data configuration
     batch_size : int, images a pass that suit the device
     machine : str, the device, as `batch_trial.Tunable` wants it named
+    on_cpu : bool, whether the device is the processor
     """
 
     def __init__(self, model: Any, preprocessing: Mapping[str, Any]) -> None:
@@ -46,15 +47,16 @@ class ImageNetwork:
 
         self._layout = torch.contiguous_format
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.on_cpu = self._device == "cpu"
         self.model = model.eval().to(self._device)
         self.config: dict[str, Any] = resolve_data_config(dict(preprocessing), model=model)  # type: ignore[no-untyped-call]
         # with use_prefetcher the transform ends at uint8 pixels
         self._transform = create_transform(**self.config, is_training=False, use_prefetcher=True)
         self.size: tuple[int, int] = (self.config["input_size"][2], self.config["input_size"][1])
-        self._mean, self._std = (
-            torch.tensor(self.config[key], device=self._device).view(1, 3, 1, 1)
-            for key in ("mean", "std")
-        )
+        mean, std = (torch.tensor(self.config[key], device=self._device) for key in ("mean", "std"))
+        # of a whole line of pixels: twice as fast as three numbers for each
+        self._scale = (1 / (255 * std)).repeat(self.size[0])
+        self._shift = (-mean / std).repeat(self.size[0])
         # on CPUs small batches stay in the cache: 4 beat 8 and 16 in every run on 2 cores
         self.batch_size = 128 if self._device == "cuda" else 4
         self.machine = (
@@ -111,9 +113,9 @@ class ImageNetwork:
         import torch
 
         pixels = np.stack([np.asarray(self.shrink(image)) for image in images])
-        shown = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(self._device)
-        shown = shown.float().contiguous(memory_format=self._layout)
-        return shown.div_(255).sub_(self._mean).div_(self._std)
+        lines = torch.from_numpy(pixels).to(self._device).float().flatten(2)
+        shown = lines.mul_(self._scale).add_(self._shift).view(pixels.shape)
+        return shown.permute(0, 3, 1, 2).contiguous(memory_format=self._layout)
 
 
 @contextmanager

@@ -69,6 +69,7 @@ class LayerEmbedder:
         model, preprocessing, described = _load(options, checkpoint)
         self._network = ImageNetwork(model, preprocessing)
         self.machine = self._network.machine
+        self.on_cpu = self._network.on_cpu
         if options.layer is not None:
             check_layer(_layers(self._network), options.layer)
         width = _try(self._network, self._pooled).shape[1]

@@ -5,9 +5,10 @@ occurrence, whether or not its vector is known. A run that was killed and begun 
 batches as one that was not, so its vectors are the same to the bit.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -29,11 +30,14 @@ Source = bytes | str
 
 Content = Image | str
 
+_Decoding = list[Future[Content | Unreadable]]
+
 Answers = Generator[tuple["Batch", "Answer"], None, None]
 """Every batch of a run with what became of it, in order."""
 
 N_THREADS = 2  # decoding releases the GIL, and some of the threads wait for the disk
 _ITEMS_PER_TASK = {"image": 4, "text": 256}
+_TURN = 64  # images decoded before the network is shown them; they are small by then
 _LIMIT = 1024  # items in a batch, known ones included: their progress is told, too
 
 
@@ -141,26 +145,55 @@ def cut(items: Iterable[Read], *, size: int) -> Iterator[Batch]:
 
 
 def embed_here(embedder: "Embedder", batches: Iterator[Batch], *, size: int) -> Answers:
-    """Answer batches in this process: threads decode the next ones while one is embedded."""
-    threads = ThreadPoolExecutor(N_THREADS, thread_name_prefix="embed-decode")
-    ready: deque[tuple[Batch, list[Future[Content | Unreadable]]]] = deque()
-    n_waiting = 0
+    """Answer batches in this process, decoded by threads.
+
+    While an accelerator works on some, the next are decoded. A network on the processor takes turns
+    with the decoding instead: each has all cores to itself, where together they wait for each other
+    (1.05 to 1.3 times the network's own time, in turns 1.01 to 1.06).
+    """
+    takes_turns = getattr(embedder, "on_cpu", False) and hasattr(embedder, "shrink")
+    # small batches want more of a lead
+    groups = _grouped(batches, size=_TURN if takes_turns else max(size, 2 * N_THREADS))
+    n_threads = max(N_THREADS, os.cpu_count() or 0) if takes_turns else N_THREADS
+    threads = ThreadPoolExecutor(n_threads, thread_name_prefix="embed-decode")
+    ready: deque[list[tuple[Batch, _Decoding]]] = deque()
     try:
-        for batch in batches:
-            tasks = [threads.submit(decode, embedder, source) for source in batch.sources]
-            batch.sources = []  # each is let go of when it is decoded
-            ready.append((batch, tasks))
-            n_waiting += len(tasks)
-            # a batch is embedded while the next is decoded; small ones want more of a lead
-            while n_waiting > max(size, 2 * N_THREADS) or len(ready) > 1 + n_waiting:
-                done, decoded = ready.popleft()
-                n_waiting -= len(decoded)
-                yield done, answer(embedder, [task.result() for task in decoded])
+        for group in groups:
+            ready.append([(batch, _decoding(embedder, batch, threads)) for batch in group])
+            if len(ready) > 1 or takes_turns:
+                yield from _answers(embedder, ready.popleft(), all_first=takes_turns)
         while ready:
-            done, decoded = ready.popleft()
-            yield done, answer(embedder, [task.result() for task in decoded])
+            yield from _answers(embedder, ready.popleft(), all_first=False)
     finally:
         threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _grouped(batches: Iterator[Batch], *, size: int) -> Iterator[list[Batch]]:
+    """Put batches together until they have so many sources; known items do not wait for others."""
+    group: list[Batch] = []
+    for batch in batches:
+        group.append(batch)
+        if sum(len(one.sources) for one in group) >= size or not batch.sources:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _decoding(embedder: "Embedder", batch: Batch, threads: ThreadPoolExecutor) -> _Decoding:
+    tasks = [threads.submit(decode, embedder, source) for source in batch.sources]
+    batch.sources = []  # each is let go of when it is decoded
+    return tasks
+
+
+def _answers(
+    embedder: "Embedder", group: list[tuple[Batch, _Decoding]], *, all_first: bool
+) -> Answers:
+    if all_first:
+        wait([task for _, tasks in group for task in tasks])
+    while group:
+        batch, tasks = group.pop(0)
+        yield batch, answer(embedder, [task.result() for task in tasks])
 
 
 def decode(embedder: "Embedder", source: Source) -> Content | Unreadable:

@@ -56,6 +56,7 @@ class TimmEmbedder:
             what=f"timm:{options.model}",
         )
         self.machine = self._network.machine
+        self.on_cpu = self._network.on_cpu
         self.n_features = self._probe(options.model)
         config = sorted(self._network.config.items())
         described = f"{options.build}{config}{fingerprint(model)}"

@@ -84,6 +84,7 @@ class Intake:
         """
         spec = self._spec
         listing = self._read(spec.source)
+        note = listing.note
         names = Names(spec.name, multi=self._multi)
         names.add_classes(spec.classes)
         # what can be said before the long work is said now
@@ -107,7 +108,7 @@ class Intake:
             choice.name,
             n_features,
             width,
-            choice.note,
+            " ".join(filter(None, [note, choice.note])),
             checkpoint=spec.checkpoint,
             reduce=reduce,
             generation=files.generation,

@@ -82,7 +82,7 @@ MEDIA_FOLDER = Path("media")
     show_default=True,
     help="Of X in the file: float16 is half as large, and exact to three digits.",
 )
-@click.option("--reduce", help="Fewer dimensions, as svd:64 [all of them].")
+@click.option("--reduce", help="Fewer dimensions, as pca:64 [all of them].")
 @click.option(
     "--ray",
     default="",

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 from embeddings.errors import EmbedderUnavailable
 from embeddings.self_supervised.small_network import small_network
 from embeddings.timm_network import build_timm, untrained_timm
-from embeddings.timm_options import TimmOptions, parse
+from embeddings.timm_options import BUILD, TimmOptions, parse
 from embeddings.timm_weights import check_model_name
 from embeddings.torchvision_cure import cure_torchvision
 
 SMALL = "small"
 """Name of our own network; ``small:32`` sets its width."""
 _DEFAULT_WIDTH = 16  # 32 learns less in the same minutes without a GPU
+_BUILT_WITH = {*BUILD, "img_size", "patch_size"}
 _SMALL_IMAGE = 64
 """Images up to this many pixels a side get a stem without strides."""
 _CELLS = 4
@@ -105,6 +106,12 @@ def rebuild(recipe: dict[str, Any]) -> Any:
     if "width" in recipe:
         return small_network(recipe["width"])
     check_model_name(recipe["name"])
+    unknown = sorted(recipe["build"].keys() - _BUILT_WITH)
+    if unknown:  # timm would read files and import what others name
+        raise EmbedderUnavailable(
+            f"the network is to be built with {', '.join(unknown)}, which no training here writes",
+            "restore the folder from a copy",
+        )
     network = untrained_timm(TimmOptions(recipe["name"], recipe["build"], {}))
     _relax(network, recipe.get("strides", ()))
     return network

@@ -12,6 +12,7 @@ from PIL import Image
 from embeddings.embedder import Failed
 from embeddings.errors import EmbeddingError, Interrupted
 from embeddings.image_network import ImageNetwork, unit_rows
+from embeddings.out_of_memory import is_out_of_memory
 from embeddings.reduction_fit import FIT_LIMIT, fit_reduction
 from embeddings.self_supervised import checkpoints
 from embeddings.self_supervised.augmentation import Augmentation, suited_to
@@ -100,7 +101,17 @@ def train(
     if file.exists():
         checkpoints.restore(training, file, identity)
     save = lambda: checkpoints.save(training, file, identity)  # noqa: E731
-    _run(training, save, progress=progress, on_look=on_look, should_stop=should_stop)
+    try:
+        _run(training, save, progress=progress, on_look=on_look, should_stop=should_stop)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        # halved in silence, another loss would be trained than the one that was asked for
+        raise EmbeddingError(
+            f"training runs out of memory with {training.batch_size} images a step",
+            f"give --batch-size {max(2, training.batch_size // 2)}, or a smaller --view-size, "
+            "and another folder: the checkpoint in this one is of larger steps",
+        ) from error
     write_trained(folder, _finish(training, backbone, reduce))
     file.unlink(missing_ok=True)
     (folder / PIXELS).unlink()

@@ -69,6 +69,20 @@ def test_the_shape_with_the_least_time_an_item_wins(best: BatchShape) -> None:
     assert fastest_shape(SleepyEmbedder(least_at(best)), ["a"]) == best
 
 
+def test_a_disturbance_at_the_first_look_decides_nothing() -> None:
+    calm, best = least_at(BatchShape(4)), BatchShape(4)
+    looks = 0
+
+    def seconds(shape: BatchShape) -> float:
+        nonlocal looks
+        looks += shape == best
+        return calm(shape) * (2.1 if shape == best and looks < 12 else 1)
+
+    assert calm(best) * 2.1 / 4 < 1.25 * calm(BatchShape(2)) / 2, "else it is not looked at again"
+    assert calm(best) * 2.1 / 4 > calm(BatchShape(2)) / 2
+    assert fastest_shape(SleepyEmbedder(seconds), ["a"]) == best
+
+
 def test_a_trial_ends_soon_after_larger_batches_stop_to_pay() -> None:
     embedder = SleepyEmbedder(least_at(BatchShape(2)))
     fastest_shape(embedder, ["a", "b"])

@@ -60,3 +60,9 @@ def test_a_start_keeps_the_weights_and_the_strides(tmp_path: Path) -> None:
 def test_what_cannot_be_built_is_said(name: str, start: str | None, message: str) -> None:
     with pytest.raises(EmbedderUnavailable, match=message):
         build(name, image_size=32, start=start)
+
+
+def test_a_record_of_another_hand_cannot_choose_what_timm_reads() -> None:
+    recipe = {"name": "resnet18", "build": {"checkpoint_path": "/elsewhere.pth"}}
+    with pytest.raises(EmbedderUnavailable, match="checkpoint_path"):
+        rebuild(recipe)

@@ -216,3 +216,15 @@ def test_a_training_killed_again_and_again_ends_with_the_same_bytes(
         process.wait()
     assert start("cut").wait() == 0
     assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
+
+
+def test_a_training_that_runs_out_of_memory_says_what_to_do(
+    paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_memory(training: Training) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(Training, "take_step", out_of_memory)
+    with pytest.raises(EmbeddingError, match="memory with 16 images a step") as raised:
+        run(paths, tmp_path / "out")
+    assert "--batch-size 8" in raised.value.remedy
