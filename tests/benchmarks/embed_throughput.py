@@ -12,11 +12,11 @@ forward    the network alone over float pixels that are in memory already, at th
 loop       torch's DataLoader with 2 worker processes, PIL, batches of 64, the same network
 
 Embed and forward take turns over an eighth of the photos, so that a slow minute of the machine
-meets both; all photos `--rounds` times, medians count. The loop, which is slow, runs once, at the
-end. The search for forward's best shape times each one on 64 photos, three passes, the least; that
-of the trial has two tries. The last line is JSON; `embed_to_forward` is embed's time
-over forward's, `with_trial` the same with the seconds of the trial in it, `loop_to_embed` the
-loop's time over embed's.
+meets both; all photos `--rounds` times; the median of the rounds' ratios counts. The loop, which is
+slow, runs once, at the end. The search for forward's best shape times each one on 64 photos, three
+passes, the least; that of the trial has two tries. The last line is JSON; `embed_to_forward` is
+embed's time over forward's, `with_trial` the same with the seconds of the trial in it,
+`loop_to_embed` the loop's time over embed's.
 """
 
 import argparse
@@ -138,6 +138,7 @@ def measure(files: list[Path], weights: Path, n_rounds: int) -> dict[str, Any]:
     model.to(memory_format=_plain())
     seconds["loop"].append(timed(lambda: loop(model, files)))
     median = {name: statistics.median(took) for name, took in seconds.items()}
+    ratios = [a / b for a, b in zip(seconds["embed"], seconds["forward"], strict=True)]
     return {
         "n": len(files),
         "batch": chosen[0].size,
@@ -145,7 +146,8 @@ def measure(files: list[Path], weights: Path, n_rounds: int) -> dict[str, Any]:
         "forward_best": list(best),
         "images_per_s": {name: round(len(files) / took, 1) for name, took in median.items()},
         "trial_s": round(trial_s, 2),
-        "embed_to_forward": round(median["embed"] / median["forward"], 3),
+        "embed_to_forward": round(statistics.median(ratios), 3),
+        "rounds": [round(ratio, 3) for ratio in ratios],
         "with_trial": round((median["embed"] + trial_s) / median["forward"], 3),
         "loop_to_embed": round(median["loop"] / median["embed"], 2),
     }
