@@ -8,7 +8,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from embeddings.errors import Unreadable
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 """Suffixes of the files that are taken for images, in lower case."""
 
 MAX_PIXELS = 64_000_000
@@ -19,7 +19,7 @@ MAX_ASPECT = 50
 
 MAX_BYTES = 512 * 2**20
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF")
 _HIGH_DEPTH = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 
 
@@ -27,7 +27,8 @@ def load_image(path: Path) -> Image.Image:
     """Read an image file as a person would see it.
 
     Rotated as its EXIF says, transparency on white, the first frame of several, 16-bit and float
-    greys brought to 8 bits.
+    greys brought to 8 bits; 16-bit ones over their whole range, for files do not say how many of
+    their bits are used.
 
     Returns
     -------
@@ -63,7 +64,7 @@ def decode_image(data: bytes) -> Image.Image:
             image.load()
             return _to_rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
-        raise Unreadable("not an image that can be read (jpg, png, webp, bmp, tif)") from error
+        raise Unreadable("not an image that can be read (jpg, png, webp, bmp, gif, tif)") from error
     except Image.DecompressionBombError as error:
         raise Unreadable(f"the image is larger than {MAX_PIXELS // 10**6} megapixels") from error
     except Unreadable:

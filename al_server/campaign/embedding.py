@@ -26,7 +26,7 @@ DEFAULT_NOTES = {
     "pretrained network tells most photographs apart better: name one as the embedder, such as "
     "timm:mobilenetv2_100, with a checkpoint where its weights are a local file.",
     "text": "Embedded by tfidf, which needs no weights, because no embedder was named. It sees "
-    "words, not meanings; vectors of a sentence encoder can be taken in as .npz.",
+    "words, not meanings; a sentence encoder does: name `text` as the embedder.",
 }
 
 

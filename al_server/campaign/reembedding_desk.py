@@ -176,9 +176,11 @@ def told(info: ReembedInfo) -> str:
         said = "too few labels to compare the vectors"
     else:
         said = (
-            f"votes of the nearest labeled samples right on {found.new:.1%} of {found.n:,} labels, "
+            f"with each label left out in turn, the nearest labeled samples are right on "
+            f"{found.new:.1%} of {found.n:,} labels, "
             f"before {found.old:.1%} (gain {found.gain.mean:+.1%}, 95% interval "
-            f"{found.gain.low:+.1%} to {found.gain.high:+.1%}): {found.verdict}"
+            f"{found.gain.low:+.1%} to {found.gain.high:+.1%}, sign test p = {found.p_value:.3f}): "
+            f"{found.verdict}"
         )
     done = "the campaign goes on with the new vectors" if info.switched else "nothing was changed"
     return f"{said}; {done}"
@@ -191,7 +193,13 @@ def _told_of_metric(new: NewVectors) -> str | None:
     if metric.kind is None:
         return "no metric was learned: there are too few labels"
     gain = metric.gain
-    adopted = "taken" if metric.reduction is not None else "not taken: that may be chance"
+    adopted = (
+        "taken"
+        if metric.reduction is not None
+        else "not taken: it is worse"
+        if gain.is_worse
+        else "not taken: that may be chance"
+    )
     return (
         f"{metric.kind}: {gain.after:.1%} in cross-validation, {gain.before:.1%} without "
         f"(95% interval of the gain {gain.low:+.1%} to {gain.high:+.1%}); {adopted}"

@@ -109,9 +109,9 @@ def embed(
     """Embed SOURCE, images, videos or a table, and write X, ids, and y and classes where known.
 
     Images and videos in folders take the folder's name as their class, objects that of their box;
-    of a table the label column is taken where --label-column names it. Frames of one video, and
-    objects of one image, are one group. What cannot be read is left out and listed. A run that was
-    killed goes on where it was.
+    of a table the labels are taken where --label-column names their column. Frames of one video,
+    and objects of one image, are one group. What cannot be read is left out and listed. A run that
+    was killed goes on where it was.
     """
     wanted = _reduction_name(reduce)
     path = options.pop("source")

@@ -26,7 +26,10 @@ TABLE_SUFFIXES = (*CSV_SUFFIXES, *JSONL_SUFFIXES, *PARQUET_SUFFIXES)
 def source_options(command: Command) -> Command:
     """Add the SOURCE argument and the options that say how to read it."""
     for option in (
-        click.option("--label-column", help="Table: the column of known labels [default: label]."),
+        click.option(
+            "--label-column",
+            help="Table: the column of known labels [where they are imported: label].",
+        ),
         click.option("--id-column", help="Table: the column of sample ids [default: id]."),
         click.option(
             "--content",

@@ -1,6 +1,8 @@
 """A CSV, JSONL or Parquet file as one pyarrow table."""
 
 from collections.abc import Sequence
+from csv import Error, reader
+from io import BytesIO, TextIOWrapper
 from itertools import count, islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,7 +67,8 @@ def _read_csv(file: Path, delimiter: str) -> Sheet:
     import pyarrow
     from pyarrow import csv
 
-    content = pyarrow.BufferReader(_utf8(file))
+    data = _utf8(file)
+    content = pyarrow.BufferReader(data)
     unfit: dict[int, Failure] = {}
 
     def skip(row: Any) -> str:
@@ -80,9 +83,7 @@ def _read_csv(file: Path, delimiter: str) -> Sheet:
     # one thread, else rows are not numbered; a row must fit into a block
     one_thread = csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES)
     try:
-        header = csv.open_csv(content, read_options=one_thread, parse_options=layout).schema.names
-        unfit.clear()  # the header was read from a block of rows
-        content.seek(0)
+        header = _header(data, delimiter)
         # all text: an id of 007 must not become 7
         as_text = csv.ConvertOptions(
             column_types=dict.fromkeys(header, pyarrow.string()),
@@ -92,11 +93,17 @@ def _read_csv(file: Path, delimiter: str) -> Sheet:
         table = csv.read_csv(
             content, read_options=one_thread, parse_options=layout, convert_options=as_text
         )
-    except pyarrow.ArrowInvalid as error:
+    except (pyarrow.ArrowInvalid, Error) as error:
         remedy = "give a CSV file whose first line names the columns"
         raise BadSource(f"{file} cannot be read: {error}", remedy) from error
     numbers = list(islice((row for row in count() if row not in unfit), table.num_rows))
     return Sheet(table, numbers, list(unfit.values()))
+
+
+def _header(data: bytes, delimiter: str) -> list[str]:
+    # not by pyarrow's open_csv: a thread of it outlives the process at times, which then aborts
+    lines = TextIOWrapper(BytesIO(data), "utf-8-sig", newline="")
+    return next((row for row in reader(lines, delimiter=delimiter) if row), [])
 
 
 def _read_jsonl(file: Path) -> Sheet:

@@ -20,10 +20,9 @@ from embeddings.self_supervised.backbone import Backbone
 from embeddings.self_supervised.encoder import copies_of, make_encoder
 from embeddings.self_supervised.pixels import read_pixels
 from embeddings.self_supervised.settings import Settings
-from embeddings.self_supervised.trained import RECORD, Trained, write_trained
+from embeddings.self_supervised.trained import CHECKPOINT, RECORD, Trained, write_trained
 from embeddings.self_supervised.training import Training, start_training
 
-CHECKPOINT = "checkpoint.pt"
 PIXELS = "pixels.bin"
 N_LOOKS = 20
 _SAVE_EVERY_S = 30.0

@@ -11,6 +11,7 @@ from embeddings.self_supervised.backbone import rebuild
 from embeddings.self_supervised.encoder import METHODS, make_encoder
 
 RECORD = "ssl.json"
+CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
 REDUCTION = "reduction.npz"
 _FORMAT = 1
@@ -83,6 +84,11 @@ def _read_record(folder: Path) -> dict[str, Any]:
         record = json.loads((folder / RECORD).read_text("utf-8"))
         known = record["format"] == _FORMAT and record["method"] in METHODS
     except FileNotFoundError as error:
+        if (folder / CHECKPOINT).exists():
+            raise EmbedderUnavailable(
+                f"the training in {folder} is not over yet",
+                "the same `al-server ssl train` command goes on from where it was stopped",
+            ) from error
         raise EmbedderUnavailable(
             f"{folder} holds no trained network: there is no {RECORD} in it",
             "train one with: al-server ssl train IMAGES --out FOLDER",

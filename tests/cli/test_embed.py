@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -96,3 +98,13 @@ def test_a_folder_of_nothing_but_broken_images_is_an_error(al: Al, tmp_path: Pat
     result = al("embed", tmp_path / "bad", "--out", tmp_path / "o.npz", "--data", tmp_path)
     assert result.exit_code == 1
     assert "error: " in result.stderr and "remedy: " in result.stderr
+
+
+@pytest.mark.slow
+def test_an_error_about_a_table_ends_the_process_in_peace(tmp_path: Path):
+    """A thread of the reader of CSV files outlived some processes, which then aborted."""
+    (tmp_path / "a.csv").write_text("id,text\n" + "a,b\n" * 50)
+    command = [Path(sys.executable).with_name("al-server"), "embed", tmp_path / "a.csv"]
+    for _ in range(8):
+        asked = [*command, "--column", "txt", "--embedder", "tfidf", "--out", tmp_path / "o.npz"]
+        assert subprocess.run(asked, capture_output=True, check=False).returncode == 1

@@ -112,9 +112,16 @@ def test_bytes_that_are_no_image_are_unreadable() -> None:
 
 
 def test_formats_beyond_those_named_are_not_tried() -> None:
-    data = encoded(Image.new("RGB", (4, 4)), "gif")
-    with pytest.raises(Unreadable, match="jpg, png, webp, bmp, tif"):
+    data = encoded(Image.new("RGB", (4, 4)), "ppm")
+    with pytest.raises(Unreadable, match="jpg, png, webp, bmp, gif, tif"):
         decode_image(data)
+
+
+def test_of_an_animated_gif_the_first_picture_is_taken() -> None:
+    first, second = Image.new("RGB", (4, 4), "red"), Image.new("RGB", (4, 4), "blue")
+    file = BytesIO()
+    first.save(file, "gif", save_all=True, append_images=[second])
+    assert decode_image(file.getvalue()).getpixel((1, 1)) == (255, 0, 0)
 
 
 def test_an_image_that_unfolds_to_too_many_pixels_is_refused() -> None:
@@ -143,4 +150,4 @@ def test_files_that_cannot_be_read_have_a_reason_without_the_path(
 
 
 def test_suffixes_are_those_promised() -> None:
-    assert {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"} == IMAGE_SUFFIXES
+    assert {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"} == IMAGE_SUFFIXES
