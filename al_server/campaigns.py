@@ -19,6 +19,7 @@ from al_server.campaign.strategy import make_strategy
 from al_server.comparisons.desk import ComparisonDesk
 from al_server.comparisons.process import Process, Start
 from al_server.config import Settings
+from al_server.curation.desk import CurationDesk
 from al_server.data_folder import DataFolder
 from al_server.errors import ALError, BadInput, NotReady, UnknownCampaign
 from al_server.integration import integration_folder
@@ -57,6 +58,7 @@ class CampaignRegistry:
     Attributes
     ----------
     comparisons : of strategies, on the labels of a campaign
+    curations : which samples of a campaign are worth keeping
     reembeddings : other vectors for the samples of a campaign
 
     Raises
@@ -81,6 +83,7 @@ class CampaignRegistry:
         self._catalog = Catalog(self._engine)
         self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="intake")
         self.comparisons = ComparisonDesk(self._folder.path, start=start_comparison)
+        self.curations = CurationDesk()
         self._lock = threading.RLock()
         self._stopping = threading.Event()
         self.reembeddings = ReembeddingDesk(
@@ -108,6 +111,7 @@ class CampaignRegistry:
         """Stop the background, finish what was asked of the campaigns, free the folder."""
         self._stopping.set()
         self.comparisons.close()
+        self.curations.close()
         if self._opener.ident is not None:
             self._opener.join()
         self._executor.shutdown(wait=True, cancel_futures=True)

@@ -9,6 +9,8 @@ from al_server.commands.campaign import campaign
 from al_server.commands.compare import compare
 from al_server.commands.doctor import doctor
 from al_server.commands.embed import embed
+from al_server.commands.filter import filter_
+from al_server.commands.gate import gate
 from al_server.commands.output import examples
 from al_server.commands.predict import predict
 from al_server.commands.preflight import preflight
@@ -84,6 +86,8 @@ for command in (
     campaign,
     predict,
     embed,
+    filter_,
+    gate,
     reembed,
     ssl,
     strategies,

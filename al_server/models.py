@@ -99,6 +99,13 @@ class Source(Model):
         description="objects: file (coco, label-studio) or folder (voc, yolo) of the boxes under "
         "a root; left out: the folder of the images",
     )
+    only: str | None = Field(
+        None,
+        min_length=1,
+        max_length=4096,
+        description="a text file under a root with one sample_id a line: the other samples are "
+        "left out",
+    )
     margin: float | None = Field(
         None,
         ge=0,

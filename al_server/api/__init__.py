@@ -10,6 +10,7 @@ def init_app(app: Flask) -> None:
     from al_server.api import (
         campaigns,
         comparisons,
+        curations,
         export,
         labels,
         meta,
@@ -18,6 +19,7 @@ def init_app(app: Flask) -> None:
         samples,
     )
 
-    for noun in (campaigns, labels, samples, predictions, comparisons, reembeddings, export):
+    nouns = (campaigns, labels, samples, predictions, comparisons, reembeddings, curations, export)
+    for noun in nouns:
         app.register_blueprint(noun.bp, url_prefix=PREFIX)
     app.register_blueprint(meta.bp)

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from al_server.campaign.embedding import only
 from al_server.campaign.loop import Loop
 from al_server.campaign.names import Names, tie_keys
 from al_server.campaign.pool_files import PoolFiles
 from al_server.campaign.recording import as_stored
 from al_server.errors import ALError, BadSource, StorageFull
-from al_server.sources.listing import Listing
+from al_server.sources.listing import Listing, only
 from al_server.store.event_log import Event, NewSample
 
 _log = logging.getLogger(__name__)

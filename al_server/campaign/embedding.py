@@ -3,22 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from al_server import plugins
 from al_server.campaign.pool_files import unit_rows
 from al_server.errors import BadInput, BadSource
 from al_server.models import Failure
-from al_server.sources.listing import Listing
+from al_server.sources.listing import Listing, only
 from al_server.sources.paths import resolve
 
 if TYPE_CHECKING:
     from embeddings.embedder import Embedder
-
-_T = TypeVar("_T")
 
 OFFLINE_DEFAULTS = {"image": "pixels", "text": "tfidf"}
 DEFAULT_NOTES = {
@@ -140,22 +135,3 @@ def embed_listing(
     ]
     kept = only(listing, embedded.positions)
     return replace(kept, vectors=embedded.vectors, failures=[*listing.failures, *failures])
-
-
-def only(listing: Listing, positions: NDArray[np.int64]) -> Listing:
-    """Return the listing with the samples at `positions` alone."""
-    if len(positions) == len(listing.sample_ids):
-        return listing
-    return replace(
-        listing,
-        sample_ids=[listing.sample_ids[position] for position in positions],
-        paths=_some(listing.paths, positions),
-        texts=_some(listing.texts, positions),
-        vectors=None if listing.vectors is None else listing.vectors[positions],
-        labels=_some(listing.labels, positions),
-        groups=_some(listing.groups, positions),
-    )
-
-
-def _some(values: list[_T] | None, positions: NDArray[np.int64]) -> list[_T] | None:
-    return None if values is None else [values[position] for position in positions]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_server.campaign.addition import Addition, known_labels, new_samples
-from al_server.campaign.embedding import check_permitted, choose_embedder, embed_listing, only
+from al_server.campaign.embedding import check_permitted, choose_embedder, embed_listing
 from al_server.campaign.holdout import HoldoutData
 from al_server.campaign.names import Names, tie_keys
 from al_server.campaign.neighbors import pool_neighbors, vote_width
@@ -21,7 +21,7 @@ from al_server.campaign.pool_files import PoolFiles
 from al_server.errors import BadSource
 from al_server.models import CampaignSpec, Source
 from al_server.sources.fetch import Fetcher
-from al_server.sources.listing import Listing
+from al_server.sources.listing import Listing, only
 from al_server.sources.paths import resolve
 from al_server.sources.read import read_source
 from al_server.store.catalog import Prepared, StoredCampaign, state_change

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_server.campaign.campaign import Campaign
-from al_server.campaign.embedding import only
 from al_server.campaign.intake import Intake, Recipe, Workplace
 from al_server.campaign.names import tie_keys
 from al_server.campaign.pool_files import PoolFiles
 from al_server.errors import BadInput, BadSource
 from al_server.models import ReembedIn
-from al_server.sources.listing import Listing, shown
+from al_server.sources.listing import Listing, only, shown
 from al_server.store.catalog import Catalog, Prepared
 from embeddings.metric_learning import Kind, Metric, cross_validated, learn_metric
 from embeddings.neighbor_votes import Labels, Vectors, right_votes

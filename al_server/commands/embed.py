@@ -1,7 +1,7 @@
 """`al-server embed`: images or texts in, a file of vectors out, without a server."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,34 +9,28 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from al_server import plugins
-from al_server.commands.output import (
-    as_json_option,
-    bar,
-    examples,
-    follow,
-    print_failures,
-    print_json,
+from al_server.commands.embedding import (
+    CACHE_FILE,
+    MEDIA_FOLDER,
+    chosen_embedder,
+    embed_items,
+    embedder_options,
+    read_listing,
 )
+from al_server.commands.output import as_json_option, examples, print_failures, print_json
 from al_server.commands.source_options import make_source, source_options
-from al_server.config import Settings
 from al_server.errors import BadInput, BadSource
-from al_server.models import Source
 from al_server.sources.fetch import Fetcher
 from al_server.sources.listing import Listing
-from al_server.sources.read import read_source
 
 if TYPE_CHECKING:
-    from embeddings.embedder import Embedded, Embedder, Item
+    from embeddings.embedder import Item
     from embeddings.reduction import ReductionName
     from embeddings.vector_file import VectorFile
 
 REDUCED_ROWS = 65_536  # at a time
 Dtype = Literal["float32", "float16"]
 UNKNOWN = -1
-# where a server keeps them in its data folder: what one has embedded, the other need not
-CACHE_FILE = Path("cache", "vectors.db")
-MEDIA_FOLDER = Path("media")
 
 
 @click.command(
@@ -50,30 +44,9 @@ MEDIA_FOLDER = Path("media")
     )
 )
 @source_options
-@click.option(
-    "--embedder",
-    help="`pixels`, `tfidf`, `timm:NAME`, `layer:...`, `text`, `ssl:FOLDER` [what works here].",
-)
-@click.option(
-    "--checkpoint",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Local weights for the embedder.",
-)
+@embedder_options
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help=".npz to write."
-)
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    default=Settings.model_fields["data"].default,
-    show_default=True,
-    envvar="AL_DATA",
-    help="Folder of the vector cache: what was embedded before is not embedded again.",
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    help="Samples at a time [found by a short trial, once, or the embedder's].",
 )
 @click.option(
     "--dtype",
@@ -88,9 +61,6 @@ MEDIA_FOLDER = Path("media")
     default="",
     metavar="ADDRESS",
     help="Embed on the machines of a Ray cluster: HOST:PORT, auto, or local.",
-)
-@click.option(
-    "--fetch-host", "fetch_hosts", multiple=True, help="Host that a table's URLs may name."
 )
 @as_json_option
 def embed(
@@ -118,14 +88,18 @@ def embed(
     source = make_source(path, labels=False, **options)
     if source.kind in ("images", "videos", "objects") or source.label_column is not None:
         source = source.model_copy(update={"labels": True})
-    listing = _read(source, Fetcher(data / MEDIA_FOLDER, fetch_hosts))
+    listing = read_listing(source, Fetcher(data / MEDIA_FOLDER, fetch_hosts))
+    if listing.kind == "vector":
+        raise BadSource(f"{source.path} holds embeddings already", "name images or texts")
     failures = [(one.sample, one.reason) for one in listing.failures]
     items: Sequence[Item] = listing.paths or listing.texts or []
     with (
-        _embedder(embedder, checkpoint, listing, items, ray) as made,
+        chosen_embedder(embedder, checkpoint, listing, ray=ray) as made,
         _writing(*_first_file(out, dtype, wanted), len(items), made.n_features) as file,
     ):
-        embedded = _embed(made, items, file.X, cache_file=data / CACHE_FILE, batch_size=batch_size)
+        embedded = embed_items(
+            made, items, cache_file=data / CACHE_FILE, batch_size=batch_size, out=file.X
+        )
         failures += [(listing.sample_ids[one.position], one.reason) for one in embedded.failures]
         print_failures(failures, n=len(failures))
         if not len(embedded.positions):
@@ -138,52 +112,6 @@ def embed(
             shape = _write_reduced(out, dtype, wanted, embedded.vectors, arrays)
             name = f"{made.id} and {wanted}"
     _say(out, shape, name, failures, as_json)
-
-
-def _read(source: Source, fetch: Fetcher) -> Listing:
-    # a person's own files: there is nothing here to keep them from
-    roots = [Path(Path(source.path).anchor)]
-    with bar("fetching", unit="file", delay_s=0.1) as shown:
-        listing = read_source(source, roots=roots, fetch=fetch, progress=follow(shown))
-    if listing.note:
-        click.echo(listing.note, err=True)
-    if listing.kind == "vector":
-        raise BadSource(f"{source.path} holds embeddings already", "name images or texts")
-    return listing
-
-
-@contextmanager
-def _embedder(
-    asked: str | None, checkpoint: Path | None, listing: Listing, items: "Sequence[Item]", ray: str
-) -> "Iterator[Embedder]":
-    """Make what embeds the listing, here or on a cluster; tell its errors in our way."""
-    # imported late: torch takes seconds, and a wrong path should not
-    from al_server.campaign.embedding import choose_embedder, make_embedder
-    from embeddings.errors import EmbeddingError
-
-    choice = choose_embedder(asked, listing.kind)
-    if choice.note:
-        click.echo(choice.note, err=True)
-    assert choice.name is not None  # sources of vectors were refused before
-    with ExitStack() as stack:
-        try:
-            if ray:
-                cluster = plugins.load(plugins.INTEGRATIONS, "ray")
-                made: Embedder = stack.enter_context(
-                    cluster.embedder(choice.name, checkpoint=checkpoint, sample=items, address=ray)
-                )
-            else:
-                made = make_embedder(
-                    choice.name, checkpoint=checkpoint, sample=items, state_dir=None
-                )
-            if made.content != listing.kind:
-                raise BadInput(
-                    f"{choice.name} embeds {made.content}s, and the source holds {listing.kind}s",
-                    "name another with --embedder",
-                )
-            yield made
-        except EmbeddingError as error:
-            raise BadInput(error.message, error.remedy) from error
 
 
 def _reduction_name(reduce: str | None) -> "ReductionName | None":
@@ -232,29 +160,6 @@ def _writing(out: Path, dtype: Dtype, n_rows: int, n_features: int) -> "Iterator
     except OSError as error:
         reason = error.strerror or error
         raise BadInput(f"{out} cannot be written: {reason}", "name another") from error
-
-
-def _embed(
-    made: "Embedder",
-    items: "Sequence[Item]",
-    vectors: NDArray[Any],
-    *,
-    cache_file: Path,
-    batch_size: int | None,
-) -> "Embedded":
-    """Embed what is listed into an array."""
-    from embeddings.cache import VectorCache
-    from embeddings.embedder import embed_all
-
-    with VectorCache(cache_file) as cache, bar("embedding", unit="sample") as shown:
-        return embed_all(
-            made,
-            items,
-            cache=cache,
-            batch_size=batch_size,
-            out=vectors,
-            progress=follow(shown),
-        )
 
 
 def _arrays(listing: Listing, positions: NDArray[np.int64]) -> dict[str, NDArray[Any]]:

@@ -18,7 +18,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 KINDS = ("images", "videos", "objects", "table", "npz", "npy")
 SOURCE_OPTIONS = (
     *("kind", "column", "content", "id_column", "label_column"),
-    *("every", "frames", "scenes", "boxes", "annotations", "margin"),
+    *("every", "frames", "scenes", "boxes", "annotations", "margin", "only"),
 )
 TABLE_SUFFIXES = (*CSV_SUFFIXES, *JSONL_SUFFIXES, *PARQUET_SUFFIXES)
 
@@ -41,6 +41,11 @@ def source_options(command: Command) -> Command:
             "--kind",
             type=click.Choice(KINDS),
             help="What SOURCE is; told from its name when left out.",
+        ),
+        click.option(
+            "--only",
+            type=click.Path(path_type=Path),
+            help="Take these samples alone: a file with one id a line, such as a kept.txt.",
         ),
         click.option("--margin", type=float, help="Objects: cut out around a box [0.1 of it]."),
         click.option(
@@ -71,8 +76,9 @@ def make_source(path: Path, *, labels: bool, kind: str | None, **options: Any) -
         If it cannot be told what it is, or options do not go together.
     """
     given = {key: value for key, value in options.items() if value is not None}
-    if "annotations" in given:
-        given["annotations"] = absolute(given["annotations"])
+    for name in ("annotations", "only"):
+        if name in given:
+            given[name] = absolute(given[name])
     try:
         return Source.model_validate(
             {

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from al_server.errors import BadSource
 from al_server.models import Failure
 
+_T = TypeVar("_T")
 KnownLabel = str | list[str] | None
 MAX_ID_LENGTH = 1000
 BLOCK_ROWS = 65_536
@@ -117,3 +118,22 @@ def shown(values: Sequence[object]) -> str:
     """Name the first few, and how many more there are."""
     more = f" and {len(values) - N_SHOWN} more" if len(values) > N_SHOWN else ""
     return ", ".join(str(value) for value in values[:N_SHOWN]) + more
+
+
+def only(listing: Listing, positions: NDArray[np.int64]) -> Listing:
+    """Return the listing with the samples at `positions` alone."""
+    if len(positions) == len(listing.sample_ids):
+        return listing
+    return replace(
+        listing,
+        sample_ids=[listing.sample_ids[position] for position in positions],
+        paths=_some(listing.paths, positions),
+        texts=_some(listing.texts, positions),
+        vectors=None if listing.vectors is None else listing.vectors[positions],
+        labels=_some(listing.labels, positions),
+        groups=_some(listing.groups, positions),
+    )
+
+
+def _some(values: list[_T] | None, positions: NDArray[np.int64]) -> list[_T] | None:
+    return None if values is None else [values[position] for position in positions]

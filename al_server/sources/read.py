@@ -9,6 +9,7 @@ from al_server.sources.arrays import read_npy, read_npz
 from al_server.sources.fetch import Fetcher
 from al_server.sources.images import read_images
 from al_server.sources.listing import Listing
+from al_server.sources.named import only_named, read_names
 from al_server.sources.objects import read_objects
 from al_server.sources.paths import resolve
 from al_server.sources.table import read_table
@@ -42,6 +43,19 @@ def read_source(
         If nothing can be taken in; what can be left out is listed in `Listing.failures` instead.
     """
     real_roots = [root.resolve() for root in roots]
+    # looked for first: a wrong path should not cost a download
+    names = None if source.only is None else read_names(resolve(source.only, real_roots))
+    listing = _read(source, real_roots, fetch, multi, progress)
+    return listing if names is None else only_named(listing, names, where=str(source.only))
+
+
+def _read(
+    source: Source,
+    real_roots: Sequence[Path],
+    fetch: Fetcher,
+    multi: bool,
+    progress: Callable[[int, int], None] | None,
+) -> Listing:
     path = resolve(source.path, real_roots)
     if source.kind == "images":
         return read_images(path, roots=real_roots, labels=source.labels, multi=multi)

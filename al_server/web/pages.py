@@ -12,6 +12,7 @@ from al_server import plugins
 from al_server.api.comparisons import report_file
 from al_server.api.context import registry, settings
 from al_server.comparisons.limits import lacking
+from al_server.curation.answers import KEEP_BY
 from al_server.models import CampaignInfo, Progress
 from strategies.shelf import SHELF
 
@@ -74,6 +75,16 @@ def compare(name: str) -> str | Response:
         strategies={name: _looks_at(name) for name in plugins.names(plugins.STRATEGIES)},
         comparisons=registry().comparisons.all(campaign),
     )
+
+
+@bp.get("/campaigns/<name>/curation")
+def curation(name: str) -> str | Response:
+    """Show which samples are worth keeping, by amounts that can be slid."""
+    info = registry().info(name)
+    if info.state != "ready":
+        return redirect(url_for("pages.progress", name=name))
+    standing = registry().curations.info(registry().campaign(name))
+    return render_template("curation.html", info=info, standing=standing, keep_by=KEEP_BY)
 
 
 @bp.get("/campaigns/<name>/compare/<int:number>")

@@ -1,0 +1,291 @@
+"""What `al-server filter` does: read, embed, check, remove, write."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from al_server.commands.filter_source import Data, contents_of, read
+from al_server.commands.output import bar, follow, print_failures, print_json
+from al_server.curation import image_checks, manifest, writing
+from al_server.curation.amounts import AUTO, Amount, make_plan
+from al_server.curation.copying import copy_files
+from al_server.curation.figures import Figures, figures
+from al_server.curation.gate import Gate
+from al_server.curation.near_duplicates import NearDuplicates
+from al_server.curation.pipeline import Pipeline, make_filter
+from al_server.errors import BadInput
+from al_server.models import Failure
+
+UNREADABLE = "unreadable"
+EXACT = "exact_duplicates"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The options of the command, but for those of the source and the embedder."""
+
+    out: Path
+    exact_duplicates: bool
+    near_duplicates: bool
+    outliers: str | None
+    similars: str | None
+    more: tuple[str, ...]
+    keep: str | None
+    keep_by: str
+    per_class: str | None
+    metric: Any
+    images: Path | None
+    copy: Path | None
+    link: Path | None
+    checks: bool
+    drop: str
+    with_gate: bool
+    insights: bool
+    overwrite: bool
+
+
+def run(
+    wanted: Wanted, source: dict[str, Any], embedding: dict[str, Any], *, as_json: bool
+) -> None:
+    """Curate and write; the folders to write are looked at before the long work."""
+    chain = chain_of(wanted)
+    issues = _issues(wanted.drop)
+    for text in (*chain, _in_classes(wanted.keep_by, wanted)):
+        if text != NearDuplicates.reason:
+            make_filter(text)  # refused before the long work
+    writing.check_folder(wanted.out, overwrite=wanted.overwrite)
+    if wanted.copy and wanted.link:
+        raise BadInput("--copy and --link go to one folder", "say one of them")
+    target = wanted.copy or wanted.link
+    if target is not None:
+        writing.check_folder(target)
+    data = read(source, embedding, per_class=wanted.per_class, images=wanted.images)
+    listing = data.listing
+    if data.paths is None and (target or wanted.checks or issues or wanted.near_duplicates):
+        raise BadInput(
+            "the source holds no files to copy, to check or to compare",
+            "name their folder with --images, where ids are names of files",
+        )
+    writing.check_names(listing.sample_ids)
+    amounts = {**dict.fromkeys(issues, AUTO), **chain}
+    make_plan(len(listing.sample_ids), amounts, wanted.keep)  # refused before the long work
+    checks = _check(data) if wanted.checks or issues else None
+    pipeline = _pipeline(wanted, data, chain, issues, checks)
+    curation = _curate(pipeline, amounts, wanted, data, source["source"])
+    measured = figures(pipeline, curation.curated)
+    lost: list[Failure] = []
+    with ExitStack() as folders:
+        out = folders.enter_context(writing.whole_folder(wanted.out, overwrite=wanted.overwrite))
+        if target is not None:
+            place = folders.enter_context(writing.whole_folder(target))
+            lost = _copy(data, curation, place, link=wanted.link is not None)
+        _write(out, data, pipeline, curation, checks, lost, wanted)
+    _say(wanted, data, curation, measured, lost, as_json)
+
+
+def chain_of(wanted: Wanted) -> dict[str, Amount]:
+    """Return filters and amounts in their order.
+
+    Raises
+    ------
+    BadInput
+        If a filter is named twice, or nothing is to be done.
+    """
+    named: list[tuple[str, Amount | None]] = [
+        (EXACT, AUTO if wanted.exact_duplicates else None),
+        (NearDuplicates.reason, AUTO if wanted.near_duplicates else None),
+        (_in_classes("outliers", wanted), wanted.outliers),
+        (_in_classes("similars", wanted), wanted.similars),
+    ]
+    for text in wanted.more:
+        before, equals, last = text.rpartition("=")
+        named.append((before, last) if equals else (text, AUTO))
+    chain: dict[str, Amount] = {}
+    for name, amount in named:
+        if amount is None:
+            continue
+        if name in chain:
+            raise BadInput(f"{name} is named twice", "name each filter once")
+        chain[name] = amount
+    if not chain and wanted.keep is None and not wanted.drop:
+        raise BadInput("nothing is to be removed", "say --outliers, --similars, --filter or --keep")
+    return chain
+
+
+def _issues(drop: str) -> list[str]:
+    issues = [one.strip() for one in drop.split(",") if one.strip()]
+    for issue in issues:
+        if issue not in image_checks.ISSUES:
+            raise BadInput(f"--drop: {issue} is no issue", f"of {', '.join(image_checks.ISSUES)}")
+    return issues
+
+
+def _in_classes(name: str, wanted: Wanted) -> str:
+    from strategies import settings
+
+    return f"per_class?{settings.join({'filter': name})}" if wanted.per_class else name
+
+
+def _check(data: Data) -> image_checks.ImageChecks:
+    assert data.paths is not None
+    with bar("checking", unit="image") as shown:
+        return image_checks.check_images(
+            data.listing.sample_ids, data.paths, progress=follow(shown)
+        )
+
+
+def _pipeline(
+    wanted: Wanted,
+    data: Data,
+    chain: dict[str, Amount],
+    issues: list[str],
+    checks: image_checks.ImageChecks | None,
+) -> Pipeline:
+    vectors = data.listing.vectors
+    assert vectors is not None
+    return Pipeline(
+        vectors,
+        data.listing.sample_ids,
+        classes=data.classes,
+        contents=contents_of(data) if EXACT in chain else None,
+        metric=wanted.metric,
+        chain=[
+            *(checks.filter_of(one) for one in issues if checks),
+            *(
+                NearDuplicates(data.paths) if one == NearDuplicates.reason and data.paths else one
+                for one in chain
+            ),
+        ],
+        keep_by=_in_classes(wanted.keep_by, wanted),
+    )
+
+
+def _curate(
+    pipeline: Pipeline, amounts: dict[str, Amount], wanted: Wanted, data: Data, source: Path
+) -> manifest.Curation:
+    with _progress(pipeline, "neighbors"):
+        _ = pipeline.points
+    for name in [*amounts, *([pipeline.keep_by] if wanted.keep is not None else [])]:
+        with _progress(pipeline, name):
+            pipeline.tree(name)
+    return manifest.curate(
+        pipeline,
+        amounts,
+        keep=wanted.keep,
+        made_of={
+            "source": str(source),
+            "embedder": data.embedder_id,
+            "per_class": wanted.per_class,
+        },
+    )
+
+
+@contextmanager
+def _progress(pipeline: Pipeline, doing: str) -> Iterator[None]:
+    with bar(doing, unit="%", total=100, delay_s=0.5) as shown:
+
+        def move(share: float) -> None:
+            shown.update(100 * share - shown.n)
+
+        pipeline.progress = move
+        yield
+    pipeline.progress = None
+
+
+def _copy(data: Data, curation: manifest.Curation, folder: Path, *, link: bool) -> list[Failure]:
+    assert data.paths is not None
+    rows = curation.curated.kept.tolist()
+    with bar("linking" if link else "copying", unit="file") as shown:
+        return copy_files(
+            [data.listing.sample_ids[row] for row in rows],
+            [data.paths[row] for row in rows],
+            folder,
+            link=link,
+            progress=follow(shown),
+        )
+
+
+def _write(
+    out: Path,
+    data: Data,
+    pipeline: Pipeline,
+    curation: manifest.Curation,
+    checks: image_checks.ImageChecks | None,
+    lost: list[Failure],
+    wanted: Wanted,
+) -> None:
+    curated, listing = curation.curated, data.listing
+    unread = [(one.sample, UNREADABLE, "", "", "") for one in listing.failures]
+    texts = {
+        writing.KEPT: writing.kept_text(curated),
+        writing.REMOVED: writing.csv_text(
+            writing.REMOVED_COLUMNS, [*writing.removed_rows(curated), *unread]
+        ),
+        writing.MANIFEST: curation.manifest.to_json() + "\n",
+    }
+    if wanted.checks and checks is not None:
+        rows = zip(listing.sample_ids, checks.told(), strict=True)
+        texts[writing.CHECKS] = writing.csv_text(
+            ("file", "issues", *image_checks.ISSUES), [(name, *cells) for name, cells in rows]
+        )
+    if lost:
+        texts[writing.NOT_COPIED] = writing.csv_text(
+            ("file", "reason"), [(one.sample, one.reason) for one in lost]
+        )
+    for name, text in texts.items():
+        (out / name).write_text(text, "utf-8", newline="")
+    if wanted.with_gate:
+        Gate.of(pipeline, curated, embedder=data.embedder_id).save(out / writing.GATE)
+    if wanted.insights:
+        from al_server.curation import insights
+
+        insights.write(
+            curated,
+            pipeline.vectors,
+            out / writing.INSIGHTS,
+            classes=data.classes,
+            class_names=data.class_names,
+            image_paths=data.paths,
+            texts=listing.texts,
+            metric="cosine" if wanted.metric == "cosine" else "euclidean",
+        )
+
+
+def _say(
+    wanted: Wanted,
+    data: Data,
+    curation: manifest.Curation,
+    measured: Figures,
+    lost: list[Failure],
+    as_json: bool,
+) -> None:
+    failures = [(one.sample, one.reason) for one in [*data.listing.failures, *lost]]
+    n, n_kept = len(data.listing.sample_ids), len(curation.curated.kept)
+    if as_json:
+        print_json(
+            {
+                "out": str(wanted.out),
+                "n_samples": n,
+                "n_kept": n_kept,
+                **measured._asdict(),
+                "failures": [{"sample": name, "reason": reason} for name, reason in failures],
+            }
+        )
+        return
+    print_failures(failures, n=len(failures))
+    click.echo(f"kept {n_kept:,} of {n:,} samples ({n_kept / n:.1%}); see {wanted.out}")
+    for step in curation.curated.steps:
+        click.echo(f"  {step.n_removed:,} {step.reason}, by {step.name}")
+    if measured.cover_radius is not None:
+        click.echo(
+            f"the farthest that one is from the kept sample that covers it: "
+            f"{measured.cover_radius:.3g} ({wanted.metric})"
+        )
+    if measured.recall < 1:
+        click.echo(f"the graph holds {measured.recall:.1%} of the true neighbors")
+    if measured.uncertified_share is not None:
+        click.echo(f"uncertified: {measured.uncertified_share:.2%} of the samples")

@@ -1,0 +1,131 @@
+"""What `al-server filter` curates: samples, their classes, and the files that they stand for."""
+
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_server.commands.embedding import read_vectors
+from al_server.commands.output import bar
+from al_server.commands.source_options import make_source
+from al_server.errors import BadSource
+from al_server.models import Source
+from al_server.sources.listing import Listing
+
+
+class Data(NamedTuple):
+    """What is curated; position i is the same sample in each of them.
+
+    Attributes
+    ----------
+    paths : of the files that samples stand for, or None
+    classes, class_names : None where none are known
+    """
+
+    listing: Listing
+    paths: list[Path] | None
+    classes: NDArray[np.int64] | None
+    class_names: list[str] | None
+    embedder_id: str
+
+
+def read(
+    options: dict[str, Any],
+    embedding: dict[str, Any],
+    *,
+    per_class: str | None = None,
+    images: Path | None = None,
+) -> Data:
+    """Read and embed a source; find classes and files.
+
+    Parameters
+    ----------
+    options, embedding : of the command line
+    per_class : "labels" or "predicted": which classes there must be; None: known ones, if any
+    images : folder of the files that ids name
+
+    Raises
+    ------
+    BadInput, BadSource
+        If it cannot be read, or has no such classes.
+    """
+    given = dict(options)
+    source = make_source(given.pop("source"), labels=False, **given)
+    if per_class == "predicted" and source.kind == "table":
+        source = source.model_copy(update={"label_column": "predicted"})
+    if _has_labels(source, per_class):
+        source = source.model_copy(update={"labels": True})
+    listing, embedder_id = read_vectors(source, **embedding)
+    classes, names = _classes(listing)
+    if per_class == "predicted" and source.kind == "npz":
+        classes, names = _predicted(Path(source.path), len(listing.sample_ids))
+    if per_class and classes is None:
+        raise BadSource(
+            f"{source.path} has no classes", "say what they are, or leave out --per-class"
+        )
+    paths = listing.paths
+    if images is not None:
+        folder = images.resolve()
+        paths = [folder / name for name in listing.sample_ids]
+    return Data(listing, paths, classes, names, embedder_id)
+
+
+def _has_labels(source: Source, per_class: str | None) -> bool:
+    if source.kind == "npz":
+        if per_class == "predicted":
+            return False
+        try:
+            with np.load(source.path, allow_pickle=False) as arrays:
+                return per_class is not None or "y" in arrays.files
+        except (OSError, ValueError, AttributeError):  # it is said later what is wrong with it
+            return False
+    by_name = source.kind in ("images", "videos", "objects") or source.label_column is not None
+    return by_name or per_class is not None
+
+
+def _classes(listing: Listing) -> tuple[NDArray[np.int64] | None, list[str] | None]:
+    """Return classes as numbers, -1 where one is not known."""
+    if listing.labels is None or not listing.classes:
+        return None, None
+    number = {name: code for code, name in enumerate(listing.classes)}
+    codes = [number[one] if isinstance(one, str) else -1 for one in listing.labels]
+    return np.array(codes, dtype=np.int64), listing.classes
+
+
+def _predicted(file: Path, n: int) -> tuple[NDArray[np.int64], list[str]]:
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            values = np.asarray(arrays["predicted"])
+    except (KeyError, ValueError) as error:
+        raise BadSource(f"{file} has no array predicted", "add the class of each row") from error
+    if values.shape != (n,):
+        raise BadSource(f"{file}: predicted has shape {values.shape}", f"give {n} classes")
+    names, codes = np.unique(values, return_inverse=True)
+    return codes.astype(np.int64), [str(name) for name in names.tolist()]
+
+
+def contents_of(data: Data) -> NDArray[np.uint8]:
+    """Return the SHA-256 of each file, text or vector."""
+    n = len(data.listing.sample_ids)
+    digests = bytearray()
+    with bar("hashing", unit="sample", total=n, delay_s=0.5) as shown:
+        for row in range(n):
+            if data.paths is not None:
+                try:
+                    with data.paths[row].open("rb") as stream:
+                        digests += file_digest(stream, "sha256").digest()
+                except OSError as error:
+                    raise BadSource(
+                        f"{data.paths[row]} cannot be read: {error.strerror}",
+                        "mend it, or leave out --exact-duplicates",
+                    ) from error
+            elif data.listing.texts is not None:
+                text = data.listing.texts[row].encode("utf-8", "surrogatepass")
+                digests += sha256(text).digest()
+            else:
+                assert data.listing.vectors is not None
+                digests += sha256(data.listing.vectors[row].tobytes()).digest()
+            shown.update()
+    return np.frombuffer(bytes(digests), dtype=np.uint8).reshape(n, 32)

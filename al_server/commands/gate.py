@@ -1,0 +1,75 @@
+"""`al-server gate`: new, duplicate or outlier, for samples that arrive after a curation."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from al_server.commands.embedding import EMBEDDER_OPTIONS, embedder_options
+from al_server.commands.output import as_json_option, examples, print_failures, print_json
+from al_server.commands.source_options import SOURCE_OPTIONS, source_options
+from al_server.errors import BadInput
+
+
+@click.command(
+    epilog=examples(
+        "al-server filter photos/ --outliers 5% --similars 10% --gate --out kept/",
+        "al-server gate arrived/ --against kept/ --out verdicts.csv",
+    )
+)
+@source_options
+@embedder_options
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, exists=True),
+    required=True,
+    help="Folder that `al-server filter --gate` wrote.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help=".csv to write."
+)
+@click.option("--overwrite", is_flag=True, help="Replace --out.")
+@as_json_option
+def gate(against: Path, out: Path, overwrite: bool, as_json: bool, **options: Any) -> None:
+    """Judge the samples of SOURCE against those that a curation kept.
+
+    Writes file, verdict (new, duplicate or outlier), the nearest kept sample and its distance.
+    """
+    from al_server.commands.filter_source import read
+    from al_server.curation import writing
+    from al_server.curation.gate import Gate
+    from al_server.lab.writing import write_whole
+
+    if out.exists() and not overwrite:
+        raise BadInput(f"{out} is there", "name another, or say --overwrite")
+    door = Gate.load(against / writing.GATE if against.is_dir() else against)
+    source = {name: options.pop(name) for name in ("source", *SOURCE_OPTIONS)}
+    data = read(source, {name: options.pop(name) for name in EMBEDDER_OPTIONS})
+    listing = data.listing
+    if data.embedder_id != door.embedder:
+        raise BadInput(
+            f"the kept samples were embedded by {door.embedder or 'another program'}, these by "
+            f"{data.embedder_id or 'another program'}",
+            "name the same --embedder and --checkpoint",
+        )
+    assert listing.vectors is not None
+    judged = door.judge(listing.vectors)
+    rows = zip(
+        listing.sample_ids,
+        judged.verdicts,
+        [door.sample_ids[row] for row in judged.nearest],
+        map(str, judged.distances),
+        strict=True,
+    )
+    text = writing.csv_text(("file", "verdict", "nearest", "distance"), rows)
+    with writing.told(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(out, text.encode())
+    print_failures([(one.sample, one.reason) for one in listing.failures], n=len(listing.failures))
+    counts = Counter(judged.verdicts)
+    if as_json:
+        print_json({"out": str(out), "n_samples": len(listing.sample_ids), **counts})
+    else:
+        said = ", ".join(f"{n:,} {verdict}" for verdict, n in sorted(counts.items()))
+        click.echo(f"wrote {out}: {said}")

@@ -1,0 +1,67 @@
+"""Small pictures that a page carries inside of it, no more of them than it can bear."""
+
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Sequence
+from io import BytesIO
+from pathlib import Path
+
+MOST_PICTURES = 500
+MOST_BYTES = 3 * 2**20
+SIDE = 112
+_QUALITY = 72
+Read = Callable[[int], Path | None]
+
+
+def thumbnails(rows: Iterable[int], path_of: Read) -> dict[int, str]:
+    """Make small JPEG pictures of the first of some samples.
+
+    Stops at `MOST_PICTURES`, or where all together would pass `MOST_BYTES`. Files that cannot be
+    read are passed over: the page shows the names of their samples.
+
+    Parameters
+    ----------
+    rows : samples, the most wanted first; doubled ones count once
+    path_of : gives the file of a sample, or None
+
+    Returns
+    -------
+    data URI by row
+    """
+    found: dict[int, str] = {}
+    n_bytes = 0
+    for row in dict.fromkeys(rows):
+        path = path_of(row)
+        uri = None if path is None else _thumbnail(path)
+        if uri is None:
+            continue
+        n_bytes += len(uri)
+        if len(found) >= MOST_PICTURES or n_bytes > MOST_BYTES:
+            break
+        found[row] = uri
+    return found
+
+
+def reader(paths: Sequence[str | Path | None] | None) -> Read:
+    """Look paths up in a list, one for each sample."""
+    if paths is None:
+        return lambda row: None
+
+    def read(row: int) -> Path | None:
+        path = paths[row]
+        return None if path is None else Path(path)
+
+    return read
+
+
+def _thumbnail(path: Path) -> str | None:
+    from embeddings.errors import Unreadable
+    from embeddings.images import load_image
+
+    try:
+        image = load_image(path)
+    except Unreadable:
+        return None
+    image.thumbnail((SIDE, SIDE))
+    written = BytesIO()
+    image.save(written, format="JPEG", quality=_QUALITY)
+    return f"data:image/jpeg;base64,{b64encode(written.getvalue()).decode()}"

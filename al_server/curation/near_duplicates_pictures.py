@@ -1,0 +1,149 @@
+"""Pictures as near-duplicates look at them: small, with and without light and shade."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from al_server.errors import BadInput
+from embeddings.errors import Unreadable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SIDE: Final = 32
+SHADE_SIGMA: Final = 4.0  # pixels of SIDE; what is smoother is light and shade
+SHARPNESS_SIDE: Final = 256
+N_THREADS: Final = 4  # decoders wait for files, and let others run while they compute
+
+Picture = Path | NDArray[np.uint8]
+"""A file, or an array of shape (height, width, 3) or (height, width)."""
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What is kept of each picture in memory: 3 kB, and how good it is.
+
+    Attributes
+    ----------
+    thumbnails : uint8 array of shape (n, 3, SIDE, SIDE), stretched to a square; of one color where
+        a picture cannot be read, and so like nothing
+    n_pixels : int64 array of shape (n,)
+    sharpness : float64 array of shape (n,), mean step from one pixel to the next, in standard
+        deviations of the picture; at 256 pixels at most
+    unreadable : reason, by row
+    """
+
+    thumbnails: NDArray[np.uint8]
+    n_pixels: NDArray[np.int64]
+    sharpness: NDArray[np.float64]
+    unreadable: dict[int, str]
+
+
+class _One(NamedTuple):
+    thumbnail: NDArray[np.uint8]
+    n_pixels: int
+    sharpness: float
+    trouble: str = ""
+
+
+def read_pictures(pictures: Sequence[Picture]) -> Pictures:
+    """Read pictures; those that cannot be read are told in `unreadable`.
+
+    Raises
+    ------
+    BadInput
+        If an array is no picture.
+    """
+    with ThreadPoolExecutor(N_THREADS) as threads:
+        ones = list(threads.map(_read, pictures))
+    thumbnails = np.zeros((len(ones), 3, SIDE, SIDE), np.uint8)
+    for row, one in enumerate(ones):
+        thumbnails[row] = one.thumbnail
+    return Pictures(
+        thumbnails,
+        np.array([one.n_pixels for one in ones], np.int64),
+        np.array([one.sharpness for one in ones], np.float64),
+        {row: one.trouble for row, one in enumerate(ones) if one.trouble},
+    )
+
+
+def without_shade(colors: Floats) -> Floats:
+    """Subtract from each channel what is smooth in it, by a Gaussian of SHADE_SIGMA.
+
+    Parameters
+    ----------
+    colors : float32 array of shape (n, 3, SIDE, SIDE)
+    """
+    smooth = _gaussian_weights(SIDE, SHADE_SIGMA)
+    detail: Floats = np.subtract(colors, smooth @ colors @ smooth.T, dtype=np.float32)
+    return detail
+
+
+def shrinking_weights(n_from: int, n_to: int) -> Floats:
+    """Return weights of shape (n_to, n_from) that make fewer pixels of a line, antialiased.
+
+    A triangle as wide as two new pixels, as bilinear resizing has it.
+    """
+    scale = n_from / n_to
+    centers = (np.arange(n_to) + 0.5) * scale - 0.5
+    weights = np.maximum(0, 1 - np.abs(centers[:, None] - np.arange(n_from)) / scale)
+    shares: Floats = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
+
+
+def _gaussian_weights(n: int, sigma: float) -> Floats:
+    """Return weights of shape (n, n) that smooth a line; beyond its ends it is mirrored."""
+    places = np.arange(n)
+    weights = np.zeros((n, n))
+    for offset in range(-n, n + 1):
+        shifted = places + offset
+        at = np.where(shifted < 0, -1 - shifted, np.minimum(shifted, 2 * n - 1 - shifted))
+        weights[places, np.clip(at, 0, n - 1)] += np.exp(-((offset / sigma) ** 2) / 2)
+    shares: Floats = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
+
+
+def _read(picture: Picture) -> _One:
+    from embeddings.images import load_image
+
+    if not isinstance(picture, Path):
+        return _measured(_from_array(picture))
+    try:
+        return _measured(load_image(picture))
+    except Unreadable as error:
+        return _One(np.zeros((3, SIDE, SIDE), np.uint8), 0, 0.0, str(error))
+
+
+def _from_array(values: NDArray[Any]) -> "Image":
+    from PIL import Image
+
+    is_color = values.ndim == 3 and values.shape[2] == 3
+    if values.dtype != np.uint8 or values.size == 0 or not (is_color or values.ndim == 2):
+        raise BadInput(
+            f"an array of shape {values.shape} and type {values.dtype} is no picture",
+            "give uint8 arrays of shape (height, width, 3) or (height, width), or paths",
+        )
+    return Image.fromarray(values).convert("RGB")
+
+
+def _measured(image: "Image") -> _One:
+    from PIL.Image import Resampling
+
+    grey = image.convert("L")
+    grey.thumbnail((SHARPNESS_SIDE, SHARPNESS_SIDE), Resampling.BILINEAR)
+    square = image.resize((SIDE, SIDE), Resampling.BILINEAR, reducing_gap=2.0)
+    thumbnail = np.asarray(square, np.uint8).transpose(2, 0, 1)
+    values = np.asarray(grey, np.int64)
+    # sums of whole numbers: a mirrored picture is to be exactly as sharp
+    steps = sum(int(np.abs(np.diff(values, axis=axis)).sum()) for axis in (0, 1))
+    n, total = values.size, int(values.sum())
+    deviation = ((n * int((values * values).sum()) - total * total) ** 0.5) / n
+    sharpness = steps / n / deviation if deviation > 0 else 0.0
+    return _One(thumbnail, image.width * image.height, sharpness)

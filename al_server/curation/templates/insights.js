@@ -1,0 +1,210 @@
+// Draws the map, and tells of the sample that is pointed at, clicked or walked to.
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const byId = (id) => document.getElementById(id);
+  const map = byId("map");
+  const n = data.state.length;
+  if (!n) return;
+  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const canDraw = (() => {
+    try {
+      return Boolean(document.createElement("canvas").getContext("webgl"));
+    } catch {
+      return false;
+    }
+  })();
+  // of the marks in three dimensions only these are in every font
+  const LOOKS = {
+    kept: { mark: "kept", color: "--kept", flat: "circle", solid: "circle" },
+    outlier: { mark: "so", color: "--s-o", flat: "x", solid: "square-open" },
+    others: [
+      { mark: "s2", color: "--s-1", flat: "diamond", solid: "diamond" },
+      { mark: "s3", color: "--s-3", flat: "square", solid: "square" },
+      { mark: "s4", color: "--s-4", flat: "cross", solid: "diamond-open" },
+    ],
+  };
+  let n_others = 0;
+  const looks = data.states.map(({ reason }, at) => {
+    if (at === 0) return LOOKS.kept;
+    if (reason === "outlier") return LOOKS.outlier;
+    return LOOKS.others[Math.min(n_others++, LOOKS.others.length - 1)];
+  });
+  const members = data.states.map((_, state) =>
+    data.state.flatMap((one, place) => (one === state ? [place] : [])),
+  );
+  let view = "flat";
+  let chosen = null;
+
+  function coordinates(places) {
+    const [x, y, z] = data[view].map((axis) => places.map((place) => axis[place]));
+    return view === "flat" ? { x, y } : { x, y, z };
+  }
+
+  // a path through pairs of points, with a gap after each
+  function between(pairs) {
+    const axes = data[view].map((axis) =>
+      pairs.flatMap(([from, to]) => [axis[from], axis[to], null]),
+    );
+    return view === "flat" ? { x: axes[0], y: axes[1] } : { x: axes[0], y: axes[1], z: axes[2] };
+  }
+
+  function traces() {
+    const kind = view === "solid" ? "scatter3d" : canDraw ? "scattergl" : "scatter";
+    const links = [];
+    for (let place = 0; place < n; place += 1) {
+      const kept = data.because_of[place];
+      if (kept >= 0 && kept < n) links.push([place, kept]);
+    }
+    const small = n > 4000;
+    const shown = [
+      {
+        type: kind, mode: "lines", ...between(links), hoverinfo: "skip",
+        line: { color: color("--s-1"), width: 1 }, opacity: small ? 0.2 : 0.45,
+      },
+    ];
+    data.states.forEach((_, state) => {
+      shown.push({
+        type: kind, mode: "markers", ...coordinates(members[state]), hoverinfo: "none",
+        customdata: members[state], opacity: state === 0 ? 0.75 : 0.9,
+        marker: {
+          color: color(looks[state].color),
+          symbol: looks[state][view],
+          size: (view === "solid" ? 3 : 6) * (small ? 0.7 : 1) + (state === 0 ? 0 : 0.5),
+        },
+      });
+    });
+    const at = chosen === null ? [] : [chosen, data.because_of[chosen]].filter((p) => p >= 0 && p < n);
+    shown.push({
+      type: kind, mode: "markers", ...coordinates(at), hoverinfo: "skip",
+      marker: {
+        color: color("--ink"), symbol: "circle-open", size: view === "solid" ? 12 : 18,
+        line: { color: color("--ink"), width: 3 },
+      },
+    });
+    return shown;
+  }
+
+  function layout() {
+    const axis = {
+      showticklabels: false, zeroline: false, gridcolor: color("--line"), title: { text: "" },
+      backgroundcolor: color("--surface"), showspikes: false,
+    };
+    return {
+      uirevision: view, showlegend: false, hovermode: "closest", dragmode: view === "flat" ? "pan" : "orbit",
+      margin: { l: 8, r: 8, t: 8, b: 8 }, font: { color: color("--ink") },
+      paper_bgcolor: color("--surface"), plot_bgcolor: color("--surface"),
+      xaxis: axis, yaxis: { ...axis, scaleanchor: "x" },
+      scene: { xaxis: axis, yaxis: axis, zaxis: axis, aspectmode: "cube", uirevision: "solid" },
+    };
+  }
+
+  async function draw() {
+    if (view === "solid" && !canDraw) {
+      Plotly.purge(map);
+      map.textContent = "This browser draws nothing in three dimensions: it has no WebGL.";
+      return;
+    }
+    await Plotly.react(map, traces(), layout(), {
+      displaylogo: false, responsive: true, scrollZoom: true,
+      modeBarButtonsToRemove: ["select2d", "lasso2d", "toImage", "resetCameraLastSave3d"],
+    });
+  }
+
+  const told = (tag, text, className = "") =>
+    Object.assign(document.createElement(tag), { textContent: text, className });
+
+  function face(place) {
+    const uri = data.pictures[place];
+    if (uri) {
+      return Object.assign(document.createElement("img"), { src: uri, alt: `Sample ${data.ids[place]}` });
+    }
+    const text = data.texts?.[place];
+    if (text !== null && text !== undefined) return told("p", text, "text");
+    return told("div", "no picture in this file", "blank");
+  }
+
+  const number = (value) => value.toPrecision(3).replace(/\.?0+$/, "");
+
+  function tell(place) {
+    const { reason } = data.states[data.state[place]];
+    const parts = [told("h3", data.ids[place]), face(place)];
+    const score = data.score[place];
+    if (reason === "kept") parts.push(told("p", "Kept."));
+    else parts.push(told("p", `Removed: ${reason}${score === null ? "" : `, score ${number(score)}`}.`));
+    const kept = data.because_of[place];
+    if (kept >= 0) {
+      const distance = data.distance[place];
+      parts.push(
+        told("p", `This one stands for it${distance === null ? "" : `, at distance ${number(distance)}`}:`),
+        face(kept),
+        told("p", data.ids[kept], "code"),
+      );
+    }
+    byId("sample").replaceChildren(...parts);
+  }
+
+  async function choose(place) {
+    chosen = place;
+    tell(place);
+    await draw();
+  }
+
+  function walk(step) {
+    const places = members[Number(byId("walk").value)];
+    if (!places.length) return;
+    const at = places.indexOf(chosen);
+    const next = at < 0 ? (step > 0 ? 0 : places.length - 1) : at + step;
+    choose(places[(next + places.length) % places.length]);
+  }
+
+  function begin() {
+    byId("controls").hidden = false;
+    data.states.forEach(({ name, reason }, state) => {
+      const said = state === 0 ? "kept" : name === reason ? reason : `${reason} (${name})`;
+      const count = members[state].length.toLocaleString("en");
+      const item = told("li", "");
+      item.append(told("span", "", `mark ${looks[state].mark}`), `${said}, ${count}`);
+      byId("legend").append(item);
+      const option = told("option", said);
+      option.value = state;
+      byId("walk").append(option);
+    });
+    byId("walk").value = String(Math.max(0, members.findIndex((one, at) => at > 0 && one.length)));
+    byId("previous").addEventListener("click", () => walk(-1));
+    byId("next").addEventListener("click", () => walk(1));
+    for (const button of document.querySelectorAll("[data-view]")) {
+      button.addEventListener("click", async () => {
+        view = button.dataset.view;
+        byId("legend").classList.toggle("solid", view === "solid");
+        for (const one of document.querySelectorAll("[data-view]"))
+          one.setAttribute("aria-pressed", String(one === button));
+        Plotly.purge(map);
+        await draw();
+        listen();
+      });
+    }
+    dark.addEventListener("change", draw);
+  }
+
+  // plotly forgets who listens when a map is purged
+  function listen() {
+    const placeOf = ({ points }) => points.find(({ customdata }) => customdata !== undefined)?.customdata;
+    map.on?.("plotly_hover", (event) => {
+      const place = placeOf(event);
+      if (place !== undefined) tell(place);
+    });
+    map.on?.("plotly_unhover", () => chosen !== null && tell(chosen));
+    map.on?.("plotly_click", (event) => {
+      const place = placeOf(event);
+      if (place !== undefined) choose(place);
+    });
+  }
+
+  begin();
+  draw().then(() => {
+    listen();
+    map.dataset.drawn = String(n);
+  });
+})();

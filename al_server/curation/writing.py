@@ -1,0 +1,156 @@
+"""The files of a curation: names that stay, receipts for the others; all of them, or nothing."""
+
+import csv
+import errno
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from al_server.curation.curated import Curated
+from al_server.errors import AlreadyExists, BadInput, StorageFull
+from al_server.export import _inert as inert
+from al_server.sources.listing import shown
+
+KEPT, REMOVED, MANIFEST = "kept.txt", "removed.csv", "manifest.json"
+INSIGHTS, GATE, CHECKS, NOT_COPIED = "insights.html", "gate.npz", "checks.csv", "not_copied.csv"
+FILES: Final = (KEPT, REMOVED, MANIFEST, INSIGHTS, GATE, CHECKS, NOT_COPIED)
+"""All that `al-server filter` may write into its folder."""
+REMOVED_COLUMNS: Final = ("file", "reason", "because_of", "distance", "score")
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def whole_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary folder beside, and move what was written there into place at the end.
+
+    Nothing is left behind where that fails, or is interrupted.
+
+    Parameters
+    ----------
+    folder : may be there if it is empty
+    overwrite : files of a curation are replaced, others are left as they are
+
+    Raises
+    ------
+    AlreadyExists
+        If the folder holds something, and is not to be overwritten.
+    StorageFull, BadInput
+        If the disk is full, or cannot be written to.
+    """
+    check_folder(folder, overwrite=overwrite)
+    with told(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            aside.chmod(0o777 & ~_umask())
+            yield aside
+            if folder.is_dir() and any(folder.iterdir()):
+                for name in FILES:  # of an earlier run: none of them may outlive it
+                    (folder / name).unlink(missing_ok=True)
+                for file in aside.iterdir():
+                    os.replace(file, folder / file.name)
+            else:
+                os.replace(aside, folder.resolve())
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def check_folder(folder: Path, *, overwrite: bool = False) -> None:
+    """Refuse a folder that holds something, unless it is to be overwritten.
+
+    Raises
+    ------
+    AlreadyExists
+    """
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise AlreadyExists(f"{folder} is there, and is no folder", "name another")
+    if not overwrite and folder.is_dir() and any(folder.iterdir()):
+        raise AlreadyExists(f"{folder} is not empty", "name another, or say --overwrite for --out")
+
+
+@contextmanager
+def told(where: Path) -> Iterator[None]:
+    """Say in our words what the disk refuses."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StorageFull(
+                f"the disk of {where} is full; nothing was written there",
+                "make room, or name a folder on another disk",
+            ) from error
+        raise BadInput(
+            f"{where} cannot be written: {error.strerror or error}", "name another"
+        ) from error
+
+
+def is_full(error: OSError) -> bool:
+    """Tell whether a disk has no room."""
+    return error.errno in _FULL
+
+
+def check_names(sample_ids: Sequence[str]) -> None:
+    """Refuse names that would not be one line of a file; to be asked before the long work.
+
+    Raises
+    ------
+    BadInput
+    """
+    broken = [name for name in sample_ids if len(name.splitlines()) != 1]
+    if broken:
+        raise BadInput(
+            f"{len(broken)} names hold line breaks: {shown([repr(one) for one in broken])}",
+            "rename them: a list of kept files has one name a line",
+        )
+
+
+def kept_text(curated: Curated) -> str:
+    """Return the names that stay, one a line, in the order of the source."""
+    return "".join(f"{curated.sample_ids[row]}\n" for row in curated.kept)
+
+
+def removed_rows(curated: Curated) -> Iterator[tuple[object, ...]]:
+    """Give a row of `REMOVED_COLUMNS` for each sample that goes, in the order in which they went.
+
+    What is not known is empty.
+    """
+    names = curated.sample_ids
+    for row, step, other, distance, score in zip(
+        curated.removed.tolist(),
+        curated.step_of.tolist(),
+        curated.because_of.tolist(),
+        curated.distances,
+        curated.scores,
+        strict=True,
+    ):
+        stays = "" if other < 0 else names[other]
+        yield names[row], curated.steps[step].reason, stays, _number(distance), _number(score)
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return CSV (RFC 4180); texts that a spreadsheet would run as formulas are made harmless."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(header)
+    writer.writerows(
+        [inert(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
+    )
+    return text.getvalue()
+
+
+def _number(value: np.float32) -> str:
+    # the shortest digits that read back as the same float32
+    return "" if np.isnan(value) else str(value)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

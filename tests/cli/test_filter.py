@@ -1,0 +1,246 @@
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from al_server.curation import manifest
+from tests.cli.conftest import Al
+
+N = 40
+PLAIN = ("--no-insights", "--data")
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Path:
+    """Forty vectors of two classes, the first five of them twice."""
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(N, 6)).astype(np.float32)
+    vectors[5:10] = vectors[:5]
+    np.savez(
+        tmp_path / "pool.npz",
+        X=vectors,
+        ids=np.array([f"{row:02}.png" for row in range(N)]),
+        y=np.repeat([0, 1], [30, 10]),
+        classes=np.array(["many", "few"]),
+        predicted=np.repeat(["x", "y"], N // 2),
+    )
+    return tmp_path / "pool.npz"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Twelve pictures in two folders, two of them equal, one black, and a broken one."""
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        folder = tmp_path / "photos" / ("even" if number % 2 == 0 else "odd")
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(pixels * (number > 0)).save(folder / f"{number}.png")
+    (tmp_path / "photos" / "odd" / "copy.png").write_bytes(
+        (tmp_path / "photos" / "even" / "4.png").read_bytes()
+    )
+    (tmp_path / "photos" / "odd" / "broken.png").write_bytes(b"no picture")
+    return tmp_path / "photos"
+
+
+def removed(out: Path) -> list[dict[str, str]]:
+    with (out / "removed.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def kept(out: Path) -> list[str]:
+    return (out / "kept.txt").read_text("utf-8").splitlines()
+
+
+def test_vectors_are_curated_to_exactly_what_was_asked(al: Al, pool: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    amounts = ("--outliers", "5%", "--similars", "10%", "--keep", "50%")
+    said = al.json("filter", pool, *amounts, "--out", out, *PLAIN, tmp_path)
+    assert (said["n_samples"], said["n_kept"]) == (N, 20)
+    assert said["n_by_reason"] == {"outlier": 2, "similar": 4, "covered": 14}
+    assert said["cover_radius"] > 0 and said["recall"] == 1
+    rows = removed(out)
+    assert Counter(row["reason"] for row in rows) == said["n_by_reason"]
+    names = kept(out)
+    assert names == sorted(names) and len(names) == 20
+    assert {*names, *(row["file"] for row in rows)} == {f"{row:02}.png" for row in range(N)}
+    for row in rows:
+        assert (row["because_of"] in names) == (row["reason"] != "outlier")
+        assert bool(row["distance"]) == (row["reason"] != "outlier")
+    assert sorted(path.name for path in out.iterdir()) == [
+        "kept.txt",
+        "manifest.json",
+        "removed.csv",
+    ]
+
+
+def test_the_manifest_replays(al: Al, pool: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    assert al("filter", pool, "--similars", "30%", "--out", out, *PLAIN, tmp_path).exit_code == 0
+    with np.load(pool) as arrays:
+        read = manifest.from_json((out / "manifest.json").read_text())
+        again = manifest.replay(read, arrays["X"], arrays["ids"].tolist(), classes=arrays["y"])
+    assert [again.sample_ids[row] for row in again.kept] == kept(out)
+
+
+def test_classes_keep_their_share_known_or_predicted(al: Al, pool: Path, tmp_path: Path):
+    for which, wanted in (("labels", {True: 15, False: 5}), ("predicted", {True: 10, False: 10})):
+        out = tmp_path / which
+        asked = ("--per-class", which, "--keep", "50%", "--keep-by", "similars")
+        al.json("filter", pool, *asked, "--out", out, *PLAIN, tmp_path)
+        border = 30 if which == "labels" else 20
+        assert Counter(int(name[:2]) < border for name in kept(out)) == wanted
+
+
+def test_pictures_are_embedded_checked_and_copied(al: Al, photos: Path, tmp_path: Path):
+    out, copies = tmp_path / "out", tmp_path / "copies"
+    asked = ("--exact-duplicates", "--drop", "dark", "--checks", "--outliers", 1, "--keep", 8)
+    said = al.json(
+        *("filter", photos, *map(str, asked), "--embedder", "pixels", "--out", out),
+        *("--copy", copies, *PLAIN, tmp_path / "data"),
+    )
+    assert (said["n_samples"], said["n_kept"]) == (13, 8)
+    rows = {row["file"]: row for row in removed(out)}
+    assert rows["even/0.png"]["reason"] == "dark"
+    assert rows["odd/broken.png"]["reason"] == "unreadable"
+    (duplicate,) = (row for row in rows.values() if row["reason"] == "duplicate")
+    assert duplicate["file"] in ("even/4.png", "odd/copy.png")
+    assert duplicate["because_of"] in kept(out)
+    found = sorted(path.relative_to(copies).as_posix() for path in copies.rglob("*.png"))
+    assert found == sorted(kept(out))
+    with (out / "checks.csv").open(encoding="utf-8", newline="") as file:
+        checks = {row["file"]: row["issues"] for row in csv.DictReader(file)}
+    assert "dark" in checks["even/0.png"] and len(checks) == 13
+
+
+def test_missing_files_are_listed_and_nothing_else_is_lost(al: Al, pool: Path, tmp_path: Path):
+    (tmp_path / "files").mkdir()
+    for row in range(0, N, 2):
+        (tmp_path / "files" / f"{row:02}.png").write_text(str(row))
+    out, links = tmp_path / "out", tmp_path / "links"
+    asked = ("--keep", "90%", "--images", tmp_path / "files", "--link", links)
+    said = al.json("filter", pool, *asked, "--out", out, *PLAIN, tmp_path)
+    there = [name for name in kept(out) if int(name[:2]) % 2 == 0]
+    missing = [name for name in kept(out) if int(name[:2]) % 2 == 1]
+    assert sorted(path.name for path in links.iterdir()) == there
+    with (out / "not_copied.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == missing
+    assert [one["sample"] for one in said["failures"]] == missing
+
+
+def test_an_earlier_curation_is_not_overwritten_silently(al: Al, pool: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    asked = ("filter", pool, "--out", out, *PLAIN, tmp_path)
+    assert al(*asked, "--keep", "50%").exit_code == 0
+    (out / "notes.txt").write_text("mine")
+    before = kept(out)
+    result = al(*asked, "--keep", "20%")
+    assert result.exit_code == 1 and "is not empty" in result.stderr
+    assert kept(out) == before
+    assert al(*asked, "--keep", "20%", "--overwrite").exit_code == 0
+    assert len(kept(out)) == 8 and (out / "notes.txt").read_text() == "mine"
+
+
+def test_any_filter_of_the_shelf_can_be_named_in_order(al: Al, pool: Path, tmp_path: Path):
+    more = ("semantic_dedup?eps=0.001=auto", "per_class?filter=outliers=10%", "adjacency=2")
+    asked = [part for text in more for part in ("--filter", text)]
+    said = al.json(
+        "filter", pool, *asked, "--per-class", "labels", "--out", tmp_path / "o", *PLAIN, tmp_path
+    )
+    written = json.loads((tmp_path / "o" / "manifest.json").read_text())
+    assert list(written["chain"]) == [text.rpartition("=")[0] for text in more]
+    assert said["n_kept"] == N - 5 - 4 - 2
+    assert said["n_by_reason"]["duplicate"] == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "nothing is to be removed"),
+        (("--outliers", "60%", "--similars", "50%"), "none would stay"),
+        (("--outliers", "30%", "--keep", "80%"), "110%"),
+        (("--keep", "41"), "there are 40 samples"),
+        (("--keep", "0"), "no sample would stay"),
+        (("--outliers", "many"), "no amount"),
+        (("--filter", "unique=5%"), "no filter is called 'unique'"),
+        (("--keep", "5", "--keep-by", "magic"), "no filter is called 'magic'"),
+        (("--keep", "5", "--drop", "ugly"), "ugly is no issue"),
+        (("--keep", "5", "--checks"), "holds no files"),
+        (("--keep", "5", "--embedder", "pixels"), "nothing to embed"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_nothing_is_written(
+    al: Al, pool: Path, tmp_path: Path, options: tuple[str, ...], message: str
+):
+    result = al("filter", pool, *options, "--out", tmp_path / "out", *PLAIN, tmp_path)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert "remedy: " in result.stderr or "; known: " in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_leaves_nothing(al: Al, pool: Path, tmp_path: Path, monkeypatch):
+    import errno
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    out = tmp_path / "out"
+    result = al("filter", pool, "--keep", "50%", "--out", out, *PLAIN, tmp_path)
+    assert result.exit_code == 1
+    assert f"the disk of {out} is full" in result.stderr and "remedy" in result.stderr
+    assert not [path for path in tmp_path.iterdir() if "out" in path.name]
+
+
+def test_the_page_of_insights_is_written(al: Al, photos: Path, tmp_path: Path):
+    asked = ("--similars", "20%", "--embedder", "pixels", "--data", tmp_path / "data")
+    assert al("filter", photos, *asked, "--out", tmp_path / "out").exit_code == 0
+    page = (tmp_path / "out" / "insights.html").read_text("utf-8")
+    assert "</html>" in page and kept(tmp_path / "out")[0] in page
+
+
+def test_a_gate_judges_what_arrives_later(al: Al, pool: Path, tmp_path: Path):
+    asked = ("--similars", "10%", "--outliers", "5%", "--gate", "--out", tmp_path / "out")
+    assert al("filter", pool, *asked, *PLAIN, tmp_path).exit_code == 0
+    with np.load(pool) as arrays:
+        vectors = dict(zip(arrays["ids"].tolist(), arrays["X"], strict=True))
+    names = kept(tmp_path / "out")[:3]
+    arrived = tmp_path / "arrived.npz"
+    np.savez(arrived, X=np.array([vectors[name] for name in names]), ids=np.array(["a", "b", "c"]))
+    verdicts = tmp_path / "verdicts.csv"
+    said = al.json(
+        "gate", arrived, "--against", tmp_path / "out", "--out", verdicts, "--data", tmp_path
+    )
+    assert said["duplicate"] == 3
+    with verdicts.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["file"], row["verdict"], row["nearest"]) for row in rows] == [
+        (name, "duplicate", other) for name, other in zip("abc", names, strict=True)
+    ]
+    again = al("gate", arrived, "--against", tmp_path / "out", "--out", verdicts)
+    assert again.exit_code == 1 and "is there" in again.stderr
+
+
+def test_a_mirrored_picture_goes_because_of_the_other(al: Al, tmp_path: Path):
+    rng = np.random.default_rng(1)
+    (tmp_path / "photos").mkdir()
+    for number in range(8):
+        small = Image.fromarray(rng.integers(0, 255, (6, 6, 3), dtype=np.uint8))
+        picture = small.resize((64, 64), Image.Resampling.BICUBIC)
+        picture.save(tmp_path / "photos" / f"{number}.png")
+    mirrored = Image.open(tmp_path / "photos" / "3.png").transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    mirrored.save(tmp_path / "photos" / "other.png")
+    out = tmp_path / "out"
+    options = ("--embedder", "pixels", *PLAIN, tmp_path)
+    result = al("filter", tmp_path / "photos", "--near-duplicates", "--out", out, *options)
+    assert result.exit_code == 0, result.stderr
+    (row,) = removed(out)
+    assert row["reason"] == "near_duplicate"
+    assert {row["file"], row["because_of"]} == {"3.png", "other.png"}
+    refused = al("filter", tmp_path / "photos", "--near-duplicates", "--out", out, *options)
+    assert "not empty" in refused.stderr or "holds" in refused.stderr

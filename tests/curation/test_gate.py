@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from al_server.curation import Pipeline
+from al_server.curation.gate import Gate
+from al_server.errors import ALError, BadInput
+
+KEPT = np.array([[1.0, 0], [0, 1], [-1, 0]])
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_verdicts_are_those_of_a_loop_over_all_pairs(metric: str):
+    rng = np.random.default_rng(0)
+    kept = rng.normal(size=(200, 5)).astype(np.float32)
+    given = np.concatenate([kept[:20], kept[20:40] + 0.01, rng.normal(size=(200, 5)) * 3])
+    ids = [str(row) for row in range(200)]
+    gate = Gate.fit(kept, ids, duplicate_distance=0.05, outlier_distance=0.9, metric=metric)
+    judged = gate.judge(given)
+
+    def distance(one, other):
+        if metric == "euclidean":
+            return np.linalg.norm(one - other)
+        return 1 - one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+
+    for row, vector in enumerate(given.astype(np.float32).astype(np.float64)):
+        distances = [distance(vector, other) for other in kept.astype(np.float64)]
+        least = min(distances)
+        assert judged.distances[row] == pytest.approx(least, abs=1e-5)
+        assert distances[judged.nearest[row]] == pytest.approx(least, abs=1e-6)
+        wanted = "duplicate" if least <= 0.05 else "outlier" if least > 0.9 else "new"
+        assert judged.verdicts[row] == wanted
+    assert set(judged.verdicts) == {"new", "duplicate", "outlier"} or metric == "cosine"
+
+
+def test_a_gate_is_the_same_after_it_was_saved(tmp_path: Path):
+    gate = Gate.fit(
+        KEPT, ["a", "ü", "c"], duplicate_distance=0.1, outlier_distance=np.inf, embedder="e"
+    )
+    gate.save(tmp_path / "gate.npz")
+    again = Gate.load(tmp_path / "gate.npz")
+    np.testing.assert_array_equal(gate.vectors, again.vectors)
+    assert (again.sample_ids, again.embedder, again.metric) == (["a", "ü", "c"], "e", "cosine")
+    assert (again.duplicate_distance, again.outlier_distance) == (0.1, np.inf)
+
+
+def test_what_is_no_gate_is_refused_and_no_pickle_is_opened(tmp_path: Path):
+    np.savez(tmp_path / "a.npz", X=KEPT)
+    np.savez(tmp_path / "b.npz", X=np.array([object()]), distances=np.zeros(2), names=["a", "b"])
+    (tmp_path / "c.npz").write_bytes(b"PK")
+    for name in ("a.npz", "b.npz", "c.npz", "d.npz"):
+        with pytest.raises(BadInput, match="is no gate"):
+            Gate.load(tmp_path / name)
+
+
+def test_thresholds_are_the_shares_that_a_curation_removed():
+    rng = np.random.default_rng(1)
+    crowd = rng.normal(size=(300, 4)) * 0.2 + [5, 0, 0, 0]
+    copies = crowd[:60] + rng.normal(size=(60, 4)) * 1e-4
+    far = np.array([[-5.0, 0, 0, 0], [0, 5, 0, 0], [0, 0, -5, 0], [0, 0, 0, 5]])
+    vectors = np.concatenate([crowd, copies, far])
+    pipeline = Pipeline(vectors, [str(row) for row in range(len(vectors))], metric="euclidean")
+    curated = pipeline.run(outliers=4, similars=60)
+    gate = Gate.of(pipeline, curated)
+    assert len(gate.vectors) == 300
+    assert set(curated.removed[curated.step_of == 0]) == {360, 361, 362, 363}
+    assert set(gate.judge(far + 0.01).verdicts) == {"outlier"}
+    similar = curated.removed[curated.step_of == 1]
+    assert set(gate.judge(vectors[similar]).verdicts) == {"duplicate"}
+    fresh = rng.normal(size=(300, 4)) * 0.2 + [5, 0, 0, 0]
+    assert gate.judge(fresh).verdicts.count("new") > 290
+
+
+def test_without_outliers_nothing_is_one_and_without_similars_only_equals_are_duplicates():
+    pipeline = Pipeline(np.eye(6), list("abcdef"))
+    gate = Gate.of(pipeline, pipeline.run(keep=5))
+    assert gate.judge(-np.ones((1, 6))).verdicts == ["new"]
+    assert gate.judge(gate.vectors * 7).verdicts == ["duplicate"] * 5
+
+
+@pytest.mark.parametrize(
+    ("vectors", "message"),
+    [
+        (np.ones((2, 3)), "3 numbers each, those of the gate 2"),
+        (np.array([[1, np.nan]]), "NaN"),
+        (np.zeros((1, 2)), "only zeros"),
+    ],
+)
+def test_vectors_that_cannot_be_judged_are_refused(vectors: np.ndarray, message: str):
+    gate = Gate.fit(KEPT, list("abc"), duplicate_distance=0.1, outlier_distance=1)
+    with pytest.raises(ALError, match=message):
+        gate.judge(vectors)
+
+
+@pytest.mark.parametrize(("near", "far"), [(0.5, 0.1), (-1, 1), (np.nan, 1)])
+def test_thresholds_that_contradict_each_other_are_refused(near: float, far: float):
+    with pytest.raises(BadInput, match="duplicates within"):
+        Gate.fit(KEPT, list("abc"), duplicate_distance=near, outlier_distance=far)

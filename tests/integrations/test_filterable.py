@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from al_server.errors import BadInput
+from integrations.filterable import Filterable
+
+
+class Net(torch.nn.Module):
+    """Two layers, and a dropout that would spoil everything if it were on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 8, 3), torch.nn.Dropout(0.5), torch.nn.AdaptiveAvgPool2d(2)
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        assert not torch.is_grad_enabled()
+        return self.layers(images)
+
+
+def loader(n: int = 30, size: int = 8):
+    images = torch.from_numpy(np.random.default_rng(0).normal(size=(n, 3, 9, 9)).astype("float32"))
+    images[10] = images[3]
+    for start in range(0, n, size):
+        some = range(start, min(n, start + size))
+        yield images[start : start + size], [f"{row}.png" for row in some]
+
+
+def test_metadata_of_what_is_kept_come_back_whatever_the_batches():
+    model = Net()
+    model.train()
+    data = Filterable(model, loader())
+    kept = data.keep(outliers="10%", similars=1, keep=20)
+    assert len(kept) == 20
+    gone = data.gone()
+    assert [one.reason for one in gone[:4]] == ["outlier"] * 3 + ["similar"]
+    assert {gone[3].metadata, gone[3].because_of} == {"3.png", "10.png"} or gone[
+        3
+    ].because_of in kept
+    assert all(one.because_of in kept for one in gone[3:])
+    assert model.training and all(layer.training for layer in model.modules())
+    assert Filterable(Net(), loader(size=30)).keep(keep=20) == Filterable(
+        lambda batch: Net().eval().requires_grad_(False).layers(batch), loader(size=30)
+    ).keep(keep=20)
+
+
+def test_metadata_may_be_anything_and_need_not_differ():
+    vectors = np.random.default_rng(1).normal(size=(12, 4))
+    batches = [(vectors[:6], [{"n": 1}] * 6), (vectors[6:], [{"n": 2}] * 6)]
+    assert Filterable(lambda batch: batch, batches).keep(keep=0.5).count({"n": 1}) in range(7)
+
+
+def test_the_page_shows_what_show_makes(tmp_path: Path):
+    data = Filterable(
+        Net(), loader(), show=lambda name: Image.new("RGB", (20, 20), (int(name[:-4]), 0, 0))
+    )
+    with pytest.raises(BadInput, match="nothing was filtered"):
+        data.insights(tmp_path / "a.html")
+    data.keep(similars="20%")
+    data.insights(tmp_path / "a.html")
+    assert "data:image/" in (tmp_path / "a.html").read_text("utf-8")
+
+
+def test_features_that_do_not_fit_are_refused():
+    with pytest.raises(BadInput, match=r"shape \(3, 2\) of a batch with 2 metadata"):
+        Filterable(lambda batch: np.ones((3, 2)), [(None, ["a", "b"])])
+    with pytest.raises(BadInput, match="no batches"):
+        Filterable(lambda batch: batch, [])
