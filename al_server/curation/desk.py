@@ -229,6 +229,7 @@ def _mark(campaign: "Campaign") -> tuple[int, int, int]:
 
 def _build(snapshot: Snapshot, job: _Job) -> "Pipeline":
     from al_server.curation.pipeline import Pipeline
+    from strategies.filters.coreset import CoresetTree
 
     done, share = 0.0, _SHARE_OF_NEIGHBORS
 
@@ -246,7 +247,9 @@ def _build(snapshot: Snapshot, job: _Job) -> "Pipeline":
     for name in trees:
         job.message = f"building {name}"
         told(0.0)
-        pipeline.tree(name)
+        tree = pipeline.tree(name)
+        if isinstance(tree, CoresetTree):
+            tree.first(len(snapshot.sample_ids))  # all of the order, so that any number is quick
         done += share
     job.message = "trying it out"
     for keep_by in KEEP_BY:  # kernels are compiled now, not at the first slide
