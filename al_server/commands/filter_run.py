@@ -189,7 +189,7 @@ def _progress(pipeline: Pipeline, doing: str) -> Iterator[None]:
     with bar(doing, unit="%", total=100, delay_s=0.5) as shown:
 
         def move(share: float) -> None:
-            shown.update(100 * share - shown.n)
+            shown.update(round(100 * share) - shown.n)
 
         pipeline.progress = move
         yield
