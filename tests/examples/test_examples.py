@@ -79,3 +79,14 @@ def test_the_fruits_say_what_they_miss(tmp_path: Path) -> None:
     done = _started("fruits.py", "--data", tmp_path)
     assert done.returncode == 2
     assert "AL_TEST_DATA" in done.stderr
+
+
+def test_the_fruits_are_curated_with_what_stands_for_them(
+    tmp_path: Path, shared_data: Path
+) -> None:
+    page = tmp_path / "curated.html"
+    said = _run("curate_fruits.py", "--data", shared_data, "--out", page)
+    shares = [int(share) for share in re.findall(r"removed (\d+)% have the same photo", said)]
+    assert len(shares) == 3
+    assert shares[0] > 50, "of the first tenth, most are of one photo with their stand-in"
+    assert "Fruits" in page.read_text("utf-8")
