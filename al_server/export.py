@@ -163,7 +163,7 @@ def _csv_cells(row: ExportRow, spreadsheet_safe: bool) -> list[object]:
     cells.append("true" if row.random else "")
     if not spreadsheet_safe:
         return cells
-    return [_inert(cell) if isinstance(cell, str) else cell for cell in cells]
+    return [inert(cell) if isinstance(cell, str) else cell for cell in cells]
 
 
 # full-width signs too: some spreadsheets take them for the plain ones
@@ -171,7 +171,7 @@ _FORMULA = re.compile("['\t\r\n]|\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
 _HARMLESS = re.compile(r"[=+\-@]|[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 
 
-def _inert(text: str) -> str:
+def inert(text: str) -> str:
     """Keep a spreadsheet from running a text."""
     if _FORMULA.match(text) and not _HARMLESS.fullmatch(text):
         return f"'{text}"

@@ -10,7 +10,7 @@ import numpy as np
 from flask import Blueprint, Response
 
 from al_server.api.context import registry
-from al_server.api.media import _inside as inside
+from al_server.api.media import inside
 from al_server.api.operation import operation
 from al_server.curation.answers import (
     Amounts,

@@ -52,7 +52,7 @@ def answer(media: "Media", sample_id: str) -> Response:
         If a link was put in its place that leads out of the folders that may be read.
     """
     try:
-        sent = _text(media.text) if media.path is None else _image(_inside(media.path))
+        sent = _text(media.text) if media.path is None else _image(inside(media.path))
     except (OSError, RuntimeError, Unreadable) as error:  # RuntimeError: a loop of links
         reason = getattr(error, "message", None) or getattr(error, "strerror", None) or "unreadable"
         raise NotFound(
@@ -63,7 +63,7 @@ def answer(media: "Media", sample_id: str) -> Response:
     return sent
 
 
-def _inside(path: Path) -> Path:
+def inside(path: Path) -> Path:
     """Follow what has become a link since the file was taken in, as far as that is allowed."""
     real = path.resolve(strict=True)
     roots = (*settings().roots, settings().data)

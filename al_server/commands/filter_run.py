@@ -16,12 +16,15 @@ from al_server.curation.copying import copy_files
 from al_server.curation.figures import Figures, figures
 from al_server.curation.gate import Gate
 from al_server.curation.near_duplicates import NearDuplicates
-from al_server.curation.pipeline import Pipeline, make_filter
+from al_server.curation.pipeline import Pipeline, make_filter, reason_of
 from al_server.errors import BadInput
 from al_server.models import Failure
 
 UNREADABLE = "unreadable"
 EXACT = "exact_duplicates"
+_FITTED = {"pixels", "tfidf"}
+_ANY = 10**15
+_WITHOUT_THRESHOLD = {"adjacent", "covered", "learned", "outlier", "redundant", "similar"}
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,10 @@ def run(
     """Curate and write; the folders to write are looked at before the long work."""
     chain = chain_of(wanted)
     issues = _issues(wanted.drop)
-    for text in (*chain, _in_classes(wanted.keep_by, wanted)):
-        if text != NearDuplicates.reason:
-            make_filter(text)  # refused before the long work
-    writing.check_folder(wanted.out, overwrite=wanted.overwrite)
-    if wanted.copy and wanted.link:
-        raise BadInput("--copy and --link go to one folder", "say one of them")
-    target = wanted.copy or wanted.link
-    if target is not None:
-        writing.check_folder(target)
+    _check_filters(chain, wanted)
+    target = _checked_folders(wanted)
+    amounts = {**dict.fromkeys(issues, AUTO), **chain}
+    make_plan(_ANY, amounts, wanted.keep)  # what no number of samples can mend is said now
     data = read(source, embedding, per_class=wanted.per_class, images=wanted.images)
     listing = data.listing
     if data.paths is None and (target or wanted.checks or issues or wanted.near_duplicates):
@@ -71,7 +69,12 @@ def run(
             "name their folder with --images, where ids are names of files",
         )
     writing.check_names(listing.sample_ids)
-    amounts = {**dict.fromkeys(issues, AUTO), **chain}
+    if wanted.with_gate and data.embedder_id.partition(":")[0] in _FITTED:
+        raise BadInput(
+            f"a gate embeds other samples, and {data.embedder_id.partition(':')[0]} is fitted to "
+            "these alone",
+            "name a pretrained network with --embedder, or leave out --gate",
+        )
     make_plan(len(listing.sample_ids), amounts, wanted.keep)  # refused before the long work
     checks = _check(data) if wanted.checks or issues else None
     pipeline = _pipeline(wanted, data, chain, issues, checks)
@@ -85,6 +88,34 @@ def run(
             lost = _copy(data, curation, place, link=wanted.link is not None)
         _write(out, data, pipeline, curation, checks, lost, wanted)
     _say(wanted, data, curation, measured, lost, as_json)
+
+
+def _check_filters(chain: dict[str, Amount], wanted: Wanted) -> None:
+    """Refuse before the long work what a filter would refuse after it."""
+    for text in (*chain, _in_classes(wanted.keep_by, wanted)):
+        if text == NearDuplicates.reason:
+            continue
+        reason = reason_of(make_filter(text)[1])
+        if chain.get(text) == AUTO and reason in _WITHOUT_THRESHOLD:
+            raise BadInput(
+                f"{text} has no threshold of its own", f"say how many go, as in {text}=10%"
+            )
+    if wanted.with_gate and wanted.metric == "geodesic":
+        raise BadInput("a gate cannot measure geodesic distances", "leave out --gate or --metric")
+
+
+def _checked_folders(wanted: Wanted) -> Path | None:
+    """Return the folder of copies or links, if any; refuse what cannot be written."""
+    writing.check_folder(wanted.out, overwrite=wanted.overwrite)
+    if wanted.copy and wanted.link:
+        raise BadInput("--copy and --link go to one folder", "say one of them")
+    target = wanted.copy or wanted.link
+    if target is not None:
+        writing.check_folder(target)
+        out, other = wanted.out.resolve(), target.resolve()
+        if out == other or out in other.parents or other in out.parents:
+            raise BadInput(f"{target} and {wanted.out} lie in each other", "name two folders")
+    return target
 
 
 def chain_of(wanted: Wanted) -> dict[str, Amount]:
@@ -112,12 +143,16 @@ def chain_of(wanted: Wanted) -> dict[str, Amount]:
             raise BadInput(f"{name} is named twice", "name each filter once")
         chain[name] = amount
     if not chain and wanted.keep is None and not wanted.drop:
-        raise BadInput("nothing is to be removed", "say --outliers, --similars, --filter or --keep")
+        raise BadInput(
+            "nothing is to be removed",
+            "say --keep, --outliers, --similars, --filter, --exact-duplicates, "
+            "--near-duplicates or --drop",
+        )
     return chain
 
 
 def _issues(drop: str) -> list[str]:
-    issues = [one.strip() for one in drop.split(",") if one.strip()]
+    issues = list(dict.fromkeys(one.strip() for one in drop.split(",") if one.strip()))
     for issue in issues:
         if issue not in image_checks.ISSUES:
             raise BadInput(f"--drop: {issue} is no issue", f"of {', '.join(image_checks.ISSUES)}")

@@ -1,5 +1,7 @@
 """What `al-server filter` curates: samples, their classes, and the files that they stand for."""
 
+import os
+from collections.abc import Sequence
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +14,7 @@ from al_server.commands.output import bar
 from al_server.commands.source_options import make_source
 from al_server.errors import BadSource
 from al_server.models import Source
-from al_server.sources.listing import Listing
+from al_server.sources.listing import Listing, shown
 
 
 class Data(NamedTuple):
@@ -60,15 +62,14 @@ def read(
     listing, embedder_id = read_vectors(source, **embedding)
     classes, names = _classes(listing)
     if per_class == "predicted" and source.kind == "npz":
-        classes, names = _predicted(Path(source.path), len(listing.sample_ids))
+        classes, names = _predicted(Path(source.path), listing.sample_ids)
     if per_class and classes is None:
         raise BadSource(
             f"{source.path} has no classes", "say what they are, or leave out --per-class"
         )
     paths = listing.paths
     if images is not None:
-        folder = images.resolve()
-        paths = [folder / name for name in listing.sample_ids]
+        paths = _named(images, listing.sample_ids)
     return Data(listing, paths, classes, names, embedder_id)
 
 
@@ -94,16 +95,33 @@ def _classes(listing: Listing) -> tuple[NDArray[np.int64] | None, list[str] | No
     return np.array(codes, dtype=np.int64), listing.classes
 
 
-def _predicted(file: Path, n: int) -> tuple[NDArray[np.int64], list[str]]:
+def _named(images: Path, names: Sequence[str]) -> list[Path]:
+    """Return the files that ids name; an id from a foreign file must not lead out of the folder."""
+    folder = images.resolve()
+    paths = [Path(os.path.normpath(folder / name)) for name in names]
+    outside = [name for name, path in zip(names, paths, strict=True) if folder not in path.parents]
+    if outside:
+        raise BadSource(
+            f"{len(outside)} ids lead out of {images}: {shown(outside)}",
+            "name the folder that all of them lie in",
+        )
+    return paths
+
+
+def _predicted(file: Path, names: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
+    n = len(names)
     try:
         with np.load(file, allow_pickle=False) as arrays:
             values = np.asarray(arrays["predicted"])
+            if "ids" in arrays.files and values.shape == arrays["ids"].shape:
+                place = {str(name): row for row, name in enumerate(arrays["ids"].tolist())}
+                values = values[[place[name] for name in names]]
     except (KeyError, ValueError) as error:
         raise BadSource(f"{file} has no array predicted", "add the class of each row") from error
     if values.shape != (n,):
         raise BadSource(f"{file}: predicted has shape {values.shape}", f"give {n} classes")
-    names, codes = np.unique(values, return_inverse=True)
-    return codes.astype(np.int64), [str(name) for name in names.tolist()]
+    classes, codes = np.unique(values, return_inverse=True)
+    return codes.astype(np.int64), [str(name) for name in classes.tolist()]
 
 
 def contents_of(data: Data) -> NDArray[np.uint8]:

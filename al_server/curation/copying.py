@@ -1,8 +1,10 @@
 """Copies of the kept files, or links to them, in a folder of their own."""
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from al_server.curation.writing import is_full
@@ -33,8 +35,11 @@ def copy_files(
     for done, (name, path) in enumerate(zip(names, paths, strict=True)):
         if progress is not None:
             progress(done, len(names))
-        target = _free(folder / _below(name, path.suffix))
+        target = folder / _below(name, path.suffix)
         try:
+            if not path.is_file():
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            target = _free(target)
             target.parent.mkdir(parents=True, exist_ok=True)
             if link:
                 path = path.resolve(strict=True)
@@ -42,14 +47,19 @@ def copy_files(
             else:
                 shutil.copyfile(path, target)
                 shutil.copystat(path, target)
-        except OSError as error:
-            if is_full(error):
+        except (OSError, RuntimeError) as error:  # links in a circle are a RuntimeError
+            if isinstance(error, OSError) and is_full(error):
                 raise
-            target.unlink(missing_ok=True)
-            failures.append(Failure(sample=name, reason=error.strerror or str(error)))
+            with suppress(OSError):
+                target.unlink(missing_ok=True)
+            failures.append(Failure(sample=name, reason=_why(error)))
     if progress is not None:
         progress(len(names), len(names))
     return failures
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _below(name: str, suffix: str) -> Path:

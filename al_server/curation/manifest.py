@@ -11,6 +11,7 @@ In a notebook::
 
 import json
 import platform
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -91,7 +92,9 @@ def curate(
 ) -> Curation:
     """Run a pipeline, as `Pipeline.run` does, and write down from what."""
     curated = pipeline.run(amounts, keep=keep)
-    counts = {"samples": len(curated.sample_ids), "kept": len(curated.kept)}
+    counts = Counter(samples=len(curated.sample_ids), kept=len(curated.kept))
+    for step in curated.steps:
+        counts[f"removed by {step.name}"] += step.n_removed
     written = Manifest(
         chain=pipeline.chain,
         amounts=dict(amounts),
@@ -102,7 +105,7 @@ def curate(
         settings={name: repr(one) for name, one in pipeline.filters.items()},
         versions=_versions(),
         inputs=_inputs(pipeline),
-        counts=counts | {f"removed by {one.name}": one.n_removed for one in curated.steps},
+        counts=dict(counts),
         kept=_hash_texts(sorted(curated.sample_ids[row] for row in curated.kept)),
         made_of=dict(made_of or {}),
     )

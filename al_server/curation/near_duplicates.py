@@ -12,7 +12,7 @@ ratio than that of the picture.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
@@ -151,7 +151,7 @@ class NearDuplicates:
     """
 
     reason: ClassVar[str] = "near_duplicate"
-    pictures: Sequence[Picture] | Pictures
+    pictures: Sequence[Picture] | Pictures = field(repr=False)
     threshold: float = THRESHOLD
 
     def build(self, points: "Points", *, progress: Progress | None = None) -> "NearDuplicatesTree":

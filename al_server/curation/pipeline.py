@@ -186,7 +186,7 @@ class Pipeline:
                 alive[found.rows] = False
                 removed.append(found)
                 n_gone = len(found.rows)
-            steps.append(Step(name, _reason(self.filters[name]), n_gone))
+            steps.append(Step(name, reason_of(self.filters[name]), n_gone))
             return n_gone
 
         for name in plan.amounts:
@@ -194,6 +194,10 @@ class Pipeline:
             n_gone = take(name, n_remove)
             gone = gone + n_gone if n_remove is None else wanted
         n_left = int(alive.sum())
+        if n_left == 0:
+            raise BadInput(
+                f"{', '.join(plan.amounts)}: all {plan.n:,} samples would go", "remove fewer"
+            )
         n_keep = plan.n_keep(n_left)
         if n_keep is not None:
             take(self.keep_by, n_left - n_keep)
@@ -213,8 +217,11 @@ class Pipeline:
         none = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
         parts = zip(*[Removed(*none, none[-1]), *removed], strict=True)
         rows, because_of, distances, scores = (np.concatenate(part) for part in parts)
-        # what stood for a sample may have gone after it
+        # what stood for a sample may have gone after it, or no sample of its class stays
         is_open = (because_of == NEAREST) | ((because_of >= 0) & ~alive[because_of])
+        step_of = np.repeat(np.arange(len(steps), dtype=np.int8), counts)
+        stands_for = np.bincount(step_of[because_of != -1], minlength=len(steps)) > 0
+        is_open |= (because_of == -1) & (np.isnan(scores) | stands_for[step_of])
         because_of[is_open], distances[is_open] = -1, np.nan
         if n_receipts is not None:
             is_open &= np.concatenate([np.arange(count) < n_receipts for count in [0, *counts]])
@@ -230,7 +237,7 @@ class Pipeline:
             kept=np.sort(order[np.flatnonzero(alive)]),
             removed=order[rows],
             steps=tuple(steps),
-            step_of=np.repeat(np.arange(len(steps), dtype=np.int8), counts),
+            step_of=step_of,
             because_of=np.where(because_of < 0, -1, order[because_of]),
             distances=distances,
             scores=scores,
@@ -253,10 +260,10 @@ def make_filter(given: "str | Filter") -> "tuple[str, Filter]":
         return given, registry.make(given)
 
 
-def _reason(given: "Filter") -> str:
+def reason_of(given: "Filter") -> str:
     """Return the word of a filter, or of the one that it has inside, as `per_class` does."""
     inner = getattr(given, "filter", None)
-    return given.reason if inner is None or isinstance(inner, str) else _reason(inner)
+    return given.reason if inner is None or isinstance(inner, str) else reason_of(inner)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import numpy as np
 
 from al_server.curation.curated import Curated
 from al_server.errors import AlreadyExists, BadInput, StorageFull
-from al_server.export import _inert as inert
+from al_server.export import inert
 from al_server.sources.listing import shown
 
 KEPT, REMOVED, MANIFEST = "kept.txt", "removed.csv", "manifest.json"
@@ -23,12 +23,13 @@ INSIGHTS, GATE, CHECKS, NOT_COPIED = "insights.html", "gate.npz", "checks.csv", 
 FILES: Final = (KEPT, REMOVED, MANIFEST, INSIGHTS, GATE, CHECKS, NOT_COPIED)
 """All that `al-server filter` may write into its folder."""
 REMOVED_COLUMNS: Final = ("file", "reason", "because_of", "distance", "score")
+_ASIDE: Final = ".al-filter-"
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
 def whole_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary folder beside, and move what was written there into place at the end.
+    """Give a temporary folder, on the same disk, and move what was written into place at the end.
 
     Nothing is left behind where that fails, or is interrupted.
 
@@ -46,18 +47,22 @@ def whole_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """
     check_folder(folder, overwrite=overwrite)
     with told(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        # a folder that is there may be a mount, or a link to another disk
+        place = folder if folder.is_dir() else folder.parent
+        place.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=place))
         try:
             aside.chmod(0o777 & ~_umask())
             yield aside
-            if folder.is_dir() and any(folder.iterdir()):
-                for name in FILES:  # of an earlier run: none of them may outlive it
+            check_folder(folder, overwrite=overwrite)  # another run may have been quicker
+            if folder.is_dir():
+                new = [file.name for file in aside.iterdir()]
+                for name in new:
+                    os.replace(aside / name, folder / name)
+                for name in set(FILES) - set(new):  # of an earlier run: none may outlive it
                     (folder / name).unlink(missing_ok=True)
-                for file in aside.iterdir():
-                    os.replace(file, folder / file.name)
             else:
-                os.replace(aside, folder.resolve())
+                os.replace(aside, folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
@@ -71,7 +76,8 @@ def check_folder(folder: Path, *, overwrite: bool = False) -> None:
     """
     if os.path.lexists(folder) and not folder.is_dir():
         raise AlreadyExists(f"{folder} is there, and is no folder", "name another")
-    if not overwrite and folder.is_dir() and any(folder.iterdir()):
+    held = [] if overwrite or not folder.is_dir() else os.listdir(folder)
+    if any(not name.startswith(_ASIDE) for name in held):
         raise AlreadyExists(f"{folder} is not empty", "name another, or say --overwrite for --out")
 
 
@@ -108,6 +114,12 @@ def check_names(sample_ids: Sequence[str]) -> None:
         raise BadInput(
             f"{len(broken)} names hold line breaks: {shown([repr(one) for one in broken])}",
             "rename them: a list of kept files has one name a line",
+        )
+    odd = [name for name in sample_ids if not _is_text(name)]
+    if odd:
+        raise BadInput(
+            f"{len(odd)} names hold what no file can: {shown([ascii(one) for one in odd])}",
+            "rename them",
         )
 
 
@@ -148,6 +160,13 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def _number(value: np.float32) -> str:
     # the shortest digits that read back as the same float32
     return "" if np.isnan(value) else str(value)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        return b"\0" not in name.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 def _umask() -> int:

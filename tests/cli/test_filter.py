@@ -244,3 +244,67 @@ def test_a_mirrored_picture_goes_because_of_the_other(al: Al, tmp_path: Path):
     assert {row["file"], row["because_of"]} == {"3.png", "other.png"}
     refused = al("filter", tmp_path / "photos", "--near-duplicates", "--out", out, *options)
     assert "not empty" in refused.stderr or "holds" in refused.stderr
+
+
+def test_ids_do_not_lead_out_of_the_folder_of_images(al: Al, tmp_path: Path):
+    (tmp_path / "imgs").mkdir()
+    (tmp_path / "secret").write_text("mine")
+    np.savez(tmp_path / "x.npz", X=np.eye(3), ids=np.array(["a.png", "../secret", "b.png"]))
+    options = ("--images", tmp_path / "imgs", "--copy", tmp_path / "copies", *PLAIN, tmp_path)
+    result = al("filter", tmp_path / "x.npz", "--keep", "2", "--out", tmp_path / "o", *options)
+    assert result.exit_code == 1
+    assert "1 ids lead out" in result.stderr and "../secret" in result.stderr
+    assert not (tmp_path / "o").exists() and not (tmp_path / "copies").exists()
+
+
+def test_a_link_never_leads_into_a_folder_of_the_source(al: Al, tmp_path: Path):
+    (tmp_path / "src" / "sub").mkdir(parents=True)
+    (tmp_path / "src" / "sub" / "x.jpg").write_bytes(b"x")
+    np.savez(tmp_path / "x.npz", X=np.eye(2), ids=np.array(["sub", "sub/x.jpg"]))
+    options = ("--images", tmp_path / "src", "--link", tmp_path / "links", *PLAIN, tmp_path)
+    out = tmp_path / "o"
+    result = al("filter", tmp_path / "x.npz", "--keep", "2", "--out", out, *options)
+    assert result.exit_code == 0, result.stderr
+    assert [path.name for path in (tmp_path / "src" / "sub").iterdir()] == ["x.jpg"]
+    assert (tmp_path / "links" / "sub" / "x.jpg").is_symlink()
+    assert "sub,No such file or directory" in (out / "not_copied.csv").read_text()
+
+
+def test_a_folder_that_is_a_link_is_written_to_and_its_own_files_stay(
+    al: Al, pool: Path, tmp_path: Path
+):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "notes.txt").write_text("mine")
+    (tmp_path / "disk" / "gate.npz").write_text("of an earlier run")
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    command = ("filter", pool, "--keep", "20", "--out", tmp_path / "out", *PLAIN, tmp_path)
+    assert al(*command).exit_code == 1
+    assert al(*command, "--overwrite").exit_code == 0
+    names = {path.name for path in (tmp_path / "disk").iterdir()}
+    assert names == {"notes.txt", "kept.txt", "removed.csv", "manifest.json"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--outliers", "auto"), "outliers has no threshold"),
+        (("--filter", "uniqueness"), "uniqueness has no threshold"),
+        (("--keep", "50%", "--metric", "geodesic", "--gate"), "cannot measure geodesic"),
+        (("--outliers", "60%", "--similars", "60%"), "that removes 120%"),
+        (("--outliers", "abc"), "is no amount"),
+    ],
+)
+def test_what_no_source_can_mend_is_said_before_it_is_read(
+    al: Al, tmp_path: Path, options: tuple[str, ...], message: str
+):
+    (tmp_path / "empty").mkdir()  # would be refused as soon as it is read
+    command = ("filter", tmp_path / "empty", "--out", tmp_path / "o", *PLAIN, tmp_path)
+    result = al(*command, *options)
+    assert result.exit_code == 1
+    assert message in result.stderr
+
+
+def test_copies_do_not_go_into_the_folder_of_the_lists(al: Al, pool: Path, tmp_path: Path):
+    options = ("--copy", tmp_path / "o" / "copies", "--out", tmp_path / "o", *PLAIN, tmp_path)
+    result = al("filter", pool, "--keep", "20", *options)
+    assert result.exit_code == 1 and "lie in each other" in result.stderr

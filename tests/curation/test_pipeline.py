@@ -6,8 +6,9 @@ import pytest
 from al_server.curation import Pipeline
 from al_server.curation.curated import Curated
 from al_server.errors import BadInput, BadSource
+from strategies.filters.points import Points, Removed
 from strategies.tie_keys import tie_keys
-from tests.curation.toys_filters import FirstToLast, LastToFirst
+from tests.curation.toys_filters import FirstToLast, FirstToLastTree, LastToFirst
 
 N = 60
 
@@ -191,3 +192,27 @@ def test_classes_keep_their_share(vectors, ids):
     curated = pipeline.run(keep="40%")
     assert np.bincount(classes[curated.kept]).tolist() == [16, 6, 2]
     assert curated.steps[0].reason == "similar"
+
+
+def test_a_class_that_goes_whole_has_receipts_too() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(60, 5))
+    ids, classes = [f"{row}" for row in range(60)], np.repeat(np.arange(20), 3)
+    pipeline = Pipeline(vectors, ids, classes=classes, chain=("per_class?filter=similars",))
+    curated = pipeline.run({"per_class?filter=similars": "90%"})
+    assert len(curated.removed) == 54
+    assert np.isin(curated.because_of, curated.kept).all()
+    assert np.isfinite(curated.distances).all()
+
+
+def test_samples_never_all_go() -> None:
+    class AllOfThem(FirstToLastTree):
+        def remove(self, alive: np.ndarray, n_remove: int | None) -> Removed:
+            return super().remove(alive, int(alive.sum()))
+
+    class Everything(FirstToLast):
+        def build(self, points: Points, **options) -> FirstToLastTree:
+            return AllOfThem()
+
+    with pytest.raises(BadInput, match="all 4 samples would go"):
+        Pipeline(np.eye(4), list("abcd"), chain=[Everything()]).run({"low": "auto"})
