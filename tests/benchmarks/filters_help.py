@@ -188,6 +188,14 @@ def main() -> None:
             gap = "" if name == "random" else f" ({difference(outcome, table['random'][share])})"
             cells.append(f"{np.mean(outcome.head):.2%}{gap}, {np.mean(outcome.linear):.2%}")
         print(f"| {name} | " + " | ".join(cells) + " |")
+    losers = [
+        f"{name} {gap}"
+        for name, rows in table.items()
+        if name.endswith("per_class")
+        and (gap := difference(rows[0.5], table["random"][0.5])).startswith("-")
+        and gap.endswith("*")
+    ]
+    print(f"\nper_class at 50% loses to random: {', '.join(losers) or 'nowhere'}")
     print(
         json.dumps({name: {str(s): one for s, one in rows.items()} for name, rows in table.items()})
     )
