@@ -19,6 +19,8 @@ PEERS := .venv-bench
 PEERS_STAMP := $(PEERS)/installed-$(shell cksum < requirements-bench.txt | cut -d ' ' -f 1)
 OLDER_PEERS := .venv-bench-older
 OLDER_PEERS_STAMP := $(OLDER_PEERS)/installed-$(shell cksum < requirements-bench-older.txt | cut -d ' ' -f 1)
+FASTDUP := .venv-bench-fastdup
+FASTDUP_STAMP := $(FASTDUP)/installed-$(shell cksum < requirements-bench-fastdup.txt | cut -d ' ' -f 1)
 
 # a Python prints here what it lacks for making the environment, one line, or nothing
 define WHAT_IS_MISSING
@@ -51,7 +53,7 @@ run-label-studio: $(RUN_STAMP) $(LABEL_STUDIO_STAMP)
 
 label-studio: $(LABEL_STUDIO_STAMP)
 
-bench-peers: $(PEERS_STAMP) $(OLDER_PEERS_STAMP)
+bench-peers: $(PEERS_STAMP) $(OLDER_PEERS_STAMP) $(FASTDUP_STAMP)
 
 test: lint $(LABEL_STUDIO_STAMP)
 	AL_REQUIRE_LABEL_STUDIO=1 $(BIN)/python -m pytest
@@ -65,7 +67,7 @@ lint: $(DEV_STAMP)
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv $(LABEL_STUDIO) $(PEERS) $(OLDER_PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv $(LABEL_STUDIO) $(PEERS) $(OLDER_PEERS) $(FASTDUP) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -115,3 +117,8 @@ $(OLDER_PEERS_STAMP): $(BIN)/python
 	test -x $(OLDER_PEERS)/bin/python || $(BIN)/python -m venv $(OLDER_PEERS)
 	$(OLDER_PEERS)/bin/python -m pip install --disable-pip-version-check -q -r requirements-bench-older.txt
 	@rm -f $(OLDER_PEERS)/installed-* && touch $@
+
+$(FASTDUP_STAMP): $(BIN)/python
+	test -x $(FASTDUP)/bin/python || $(BIN)/python -m venv $(FASTDUP)
+	$(FASTDUP)/bin/python -m pip install --disable-pip-version-check -q -r requirements-bench-fastdup.txt
+	@rm -f $(FASTDUP)/installed-* && touch $@

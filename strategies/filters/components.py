@@ -5,7 +5,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from strategies.filters.linkage_kernels import NOBODY, Clusters, Doubles, Ints, height_between
+from strategies.kernels.curation_linkage import NOBODY, Clusters, Doubles, Ints, height_between
 from strategies.kernels.threads import threads_for
 from strategies.pool import Rows
 

@@ -7,10 +7,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from strategies.filters.linkage_kernels import Doubles, Floats, Ints
 from strategies.filters.nearest import distances_between
 from strategies.filters.points import Points, Removed
 from strategies.filters.receipts import checked_count
+from strategies.kernels.curation_linkage import Doubles, Floats, Ints
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from strategies.filters import linkage_kernels as kernel
 from strategies.filters.components import joined
 from strategies.filters.dendrogram import Dendrogram
-from strategies.filters.linkage_kernels import Clusters, Graph
 from strategies.filters.points import Points, Progress
+from strategies.kernels import curation_linkage as kernel
+from strategies.kernels.curation_linkage import Clusters, Graph
 from strategies.kernels.threads import threads_for
 
 MOST_FOR_ALL_PAIRS = 10_000
