@@ -14,9 +14,11 @@ pictures, how to show one; metadata of what is worth keeping come back::
     data.insights("insights.html")
 """
 
+import logging
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 M = TypeVar("M")
+_SIDE = 256  # of a picture that the page makes smaller
+_log = logging.getLogger(__name__)
 
 
 class Gone(NamedTuple, Generic[M]):
@@ -77,8 +81,10 @@ class Filterable(Generic[M]):
         blocks: list[NDArray[np.float32]] = []
         with _evaluating(model):
             for batch, metadata in batches:
-                blocks.append(_features(model(batch), len(metadata)))
-                self.metadata.extend(metadata)
+                features = _features(model(batch), len(metadata))
+                if len(metadata):  # the last batch may be empty
+                    blocks.append(features)
+                    self.metadata.extend(metadata)
         if not self.metadata:
             raise BadInput("there are no batches", "give pairs of a batch and its metadata")
         self.pipeline = Pipeline(np.concatenate(blocks), _ids(self.metadata), **options)
@@ -109,28 +115,47 @@ class Filterable(Generic[M]):
         ]
 
     def insights(self, file: str | Path) -> None:
-        """Write a page about the last `keep`; pictures where `show` is known."""
-        import tempfile
+        """Write a page about the last `keep`; pictures where `show` is known.
 
-        from al_server.curation import insights
+        Only the pictures that the page has room for are asked for; where `show` raises, the page
+        goes without that picture, and a warning is logged.
+        """
+        from tempfile import TemporaryDirectory
+
+        from al_server.curation.insights import gather
+        from al_server.curation.insights_page import render
+        from al_server.lab.writing import write_whole
 
         curated = self._last()
-        with ExitStack() as stack:
-            paths: list[str | Path | None] | None = None
-            if self.show is not None:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-                paths = [folder / f"{row}.png" for row in range(len(self.metadata))]
-                for path, metadata in zip(paths, self.metadata, strict=True):
-                    image = self.show(metadata).convert("RGB")
-                    image.thumbnail((256, 256))
-                    image.save(str(path))
-            insights.write(
+        with TemporaryDirectory() as folder:
+            page = gather(
                 curated,
                 self.pipeline.vectors,
-                file,
-                image_paths=paths,
+                path_of=self._shown(Path(folder)),
                 metric="cosine" if self.pipeline.metric == "cosine" else "euclidean",
             )
+        write_whole(Path(file), render(page).encode())
+
+    def _shown(self, folder: Path) -> Callable[[int], Path | None]:
+        """Write the picture of a sample when it is asked for."""
+        show = self.show
+
+        def path_of(row: int) -> Path | None:
+            if show is None:
+                return None
+            path = folder / f"{row}.png"
+            try:
+                image = show(self.metadata[row]).convert("RGB")
+                image.thumbnail((_SIDE, _SIDE))
+                image.save(str(path))
+            except Exception as error:  # whatever a user's function raises
+                _log.warning(
+                    "no picture of %r: %s: %s", self.metadata[row], type(error).__name__, error
+                )
+                return None
+            return path
+
+        return path_of
 
     def _last(self) -> Curated:
         if self.curated is None:
@@ -160,12 +185,12 @@ def _features(given: Any, n: int) -> NDArray[np.float32]:
     if hasattr(given, "detach"):
         given = given.detach().cpu().numpy()
     features = np.asarray(given, dtype=np.float32)
-    if features.ndim < 2 or len(features) != n:
+    if features.shape[:1] != (n,) or (n and features.ndim < 2):
         raise BadInput(
             f"the model makes features of shape {features.shape} of a batch with {n} metadata",
             "it should give one row of features for each",
         )
-    return features.reshape(n, -1)
+    return features.reshape(n, math.prod(features.shape[1:]))
 
 
 def _ids(metadata: Sequence[object]) -> list[str]:

@@ -38,7 +38,7 @@ def gate(against: Path, out: Path, overwrite: bool, as_json: bool, **options: An
     """
     from al_server.commands.filter_source import read
     from al_server.curation import writing
-    from al_server.curation.gate import Gate
+    from al_server.curation.gate import VERDICTS, Gate
     from al_server.lab.writing import write_whole
 
     if out.exists() and not overwrite:
@@ -67,9 +67,10 @@ def gate(against: Path, out: Path, overwrite: bool, as_json: bool, **options: An
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, text.encode())
     print_failures([(one.sample, one.reason) for one in listing.failures], n=len(listing.failures))
-    counts = Counter(judged.verdicts)
+    found = Counter(judged.verdicts)
+    counts = {verdict: found[verdict] for verdict in VERDICTS}
     if as_json:
         print_json({"out": str(out), "n_samples": len(listing.sample_ids), **counts})
     else:
-        said = ", ".join(f"{n:,} {verdict}" for verdict, n in sorted(counts.items()))
+        said = ", ".join(f"{n:,} {verdict}" for verdict, n in counts.items())
         click.echo(f"wrote {out}: {said}")

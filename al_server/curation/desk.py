@@ -7,16 +7,15 @@ import logging
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Final
 
 from al_server.curation.answers import KEEP_BY, Amounts, CurationInfo, CurationQuery
 from al_server.curation.quick import CHAIN, Quick, quick, run
+from al_server.curation.snapshot import Snapshot, mark_of, snapshot_of
 from al_server.errors import ALError, BadInput, Busy, NotReady
-from strategies.pool import Rows
 
 if TYPE_CHECKING:
     from al_server.campaign.campaign import Campaign
@@ -26,6 +25,10 @@ if TYPE_CHECKING:
 N_BUILT: Final = 2
 """So many campaigns' trees are kept: at a million samples each holds about a GB."""
 MOST_SAMPLES: Final = 1_000_000
+MOST_FOR_ADJACENCY: Final = 100_000
+"""It takes seconds at 50,000 samples and minutes at a million: too long for who waits."""
+WAITS_S = 10.0
+"""So long a question waits for the one before it."""
 _N_ANSWERS = 8
 _SHARE_OF_NEIGHBORS = 0.4  # of the time that a build takes
 _STOPS_WITHIN_S = 30.0
@@ -34,23 +37,6 @@ _log = logging.getLogger(__name__)
 
 class Stopped(Exception):
     """Ends a build from inside of it."""
-
-
-class Snapshot(NamedTuple):
-    """The pool when the build began; retired samples are not in it.
-
-    Attributes
-    ----------
-    vectors : float32 array of shape (n, n_features)
-    classes : int64 array of shape (n,), class of each labeled sample, -1 else; None without labels
-    mark : the arrays they were taken from, and how many rows and retired samples there were
-    """
-
-    sample_ids: list[str]
-    vectors: NDArray[np.float32]
-    classes: NDArray[np.int64] | None
-    class_names: list[str]
-    mark: tuple[int, int, int]
 
 
 @dataclass
@@ -66,6 +52,10 @@ class _Job:
     pipeline: "Pipeline | None" = None
     answers: "OrderedDict[Amounts, Curated]" = field(default_factory=OrderedDict)
     answering: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_stopping(self) -> bool:
+        return self.stop.is_set() and not self.is_over.is_set()
 
 
 class CurationDesk:
@@ -100,10 +90,7 @@ class CurationDesk:
             )
         with self._lock:
             if self._running is not None:
-                raise Busy(
-                    f"the curation of campaign {self._running[0]!r} is being built",
-                    "wait until it is done, or stop it",
-                )
+                raise _busy(*self._running)
             job = _Job(time.monotonic())
             self._keep(name, job)
             self._running = name, job
@@ -115,9 +102,11 @@ class CurationDesk:
 
     def info(self, campaign: "Campaign") -> CurationInfo:
         """Say how the curation of a campaign stands."""
-        job = self._jobs.get(campaign.spec.name)
+        job = self._job(campaign.spec.name)
         if job is None:
             return CurationInfo(state="not_built", n_samples=campaign.info().n_samples)
+        if job.is_stopping:
+            return CurationInfo(state="building", progress=job.progress, message="stopping")
         if job.error is not None:
             return CurationInfo(state="failed", error=job.error, progress=job.progress)
         if job.pipeline is None or job.snapshot is None:
@@ -131,7 +120,7 @@ class CurationDesk:
             progress=1,
             n_samples=len(job.snapshot.sample_ids),
             built_in_s=job.built_in_s,
-            is_stale=job.snapshot.mark != _mark(campaign),
+            is_stale=job.snapshot.mark != mark_of(campaign),
         )
 
     def curated(self, campaign: "Campaign", amounts: Amounts) -> "tuple[Curated, Snapshot]":
@@ -142,10 +131,13 @@ class CurationDesk:
         NotReady
             If it was not built.
         BadInput
-            If the amounts come to more than there is.
+            If the amounts come to more than there is, or adjacency would take minutes.
+        Busy
+            If another question takes long.
         """
         job, pipeline, snapshot = self._built(campaign)
-        with job.answering:  # the filters use all cores by themselves
+        _check_quick(len(snapshot.sample_ids), amounts)
+        with _turn(job):
             if amounts not in job.answers:
                 job.answers[amounts] = run(pipeline, amounts)
                 while len(job.answers) > _N_ANSWERS:
@@ -154,23 +146,41 @@ class CurationDesk:
 
     def quick(self, campaign: "Campaign", asked: CurationQuery) -> Quick:
         """Return what stays and goes, with receipts of those that are shown; as `curated`."""
-        job, pipeline, _ = self._built(campaign)
+        job, pipeline, snapshot = self._built(campaign)
         amounts = asked.amounts()
-        with job.answering:
+        _check_quick(len(snapshot.sample_ids), amounts)
+        with _turn(job):
             return quick(pipeline, amounts, n=asked.n, order=asked.order)
 
     def _built(self, campaign: "Campaign") -> "tuple[_Job, Pipeline, Snapshot]":
-        job = self._jobs.get(campaign.spec.name)
+        name = campaign.spec.name
+        job = self._job(name)
+        if job is not None and job.is_stopping:
+            raise NotReady(
+                f"the curation of campaign {name!r} is being stopped",
+                "wait a moment, then begin it by POST",
+            )
         if job is None or job.pipeline is None or job.snapshot is None:
             state = self.info(campaign).state
             raise NotReady(
-                f"the curation of campaign {campaign.spec.name!r} is {state.replace('_', ' ')}",
+                f"the curation of campaign {name!r} is {state.replace('_', ' ')}",
                 "wait until it is ready" if state == "building" else "begin it by POST",
             )
         return job, job.pipeline, job.snapshot
 
+    def _job(self, name: str) -> _Job | None:
+        """Return the job of a campaign; a stopped one as long as its thread runs."""
+        with self._lock:
+            job = self._jobs.get(name)
+            if job is None and self._running is not None and self._running[0] == name:
+                return self._running[1]
+            return job
+
     def forget(self, campaign: "Campaign") -> CurationInfo:
-        """Stop a build that is running, or free the memory of a finished one."""
+        """Stop a build that is running, or free the memory of a finished one.
+
+        A build ends between two of its steps; until then it is "building", and "stopping".
+        """
         with self._lock:
             job = self._jobs.pop(campaign.spec.name, None)
         if job is not None:
@@ -185,7 +195,7 @@ class CurationDesk:
 
     def _guarded(self, campaign: "Campaign", job: _Job) -> None:
         try:
-            snapshot = _snapshot(campaign)
+            snapshot = snapshot_of(campaign)
             pipeline = _build(snapshot, job)
             job.built_in_s = time.monotonic() - job.began
             job.snapshot, job.pipeline = snapshot, pipeline
@@ -200,31 +210,37 @@ class CurationDesk:
         finally:
             with self._lock:
                 self._running = None
-            job.is_over.set()
+                job.is_over.set()
 
 
-def _snapshot(campaign: "Campaign") -> Snapshot:
-    def copied() -> Snapshot:
-        pool, names, ledger = campaign.loop.pool, campaign.loop.names, campaign.loop.ledger
-        retired = ledger.retired
-        n = len(pool.embeddings)
-        rows: Rows = np.array([row for row in range(n) if row not in retired], np.int64)
-        labels = pool.book.labels[rows]
-        is_labeled = pool.book.targets is None and bool((labels >= 0).any())
-        return Snapshot(
-            [names.sample_ids[row] for row in rows.tolist()],
-            np.array(pool.embeddings[rows], np.float32),
-            labels.copy() if is_labeled else None,
-            list(names.classes),
-            _mark(campaign),
+def _busy(name: str, job: _Job) -> Busy:
+    if job.stop.is_set():
+        return Busy(f"the curation of campaign {name!r} is being stopped", "wait a moment")
+    return Busy(
+        f"the curation of campaign {name!r} is being built", "wait until it is done, or stop it"
+    )
+
+
+@contextmanager
+def _turn(job: _Job) -> Iterator[None]:
+    """Answer one question of a campaign at a time: the filters use all cores by themselves."""
+    if not job.answering.acquire(timeout=WAITS_S):
+        raise Busy(
+            "another question about this curation is being answered", "ask again in some seconds"
         )
+    try:
+        yield
+    finally:
+        job.answering.release()
 
-    return campaign.on_writer(copied)
 
-
-def _mark(campaign: "Campaign") -> tuple[int, int, int]:
-    loop = campaign.loop
-    return id(loop.pool), len(loop.names.sample_ids), len(loop.ledger.retired)
+def _check_quick(n_samples: int, amounts: Amounts) -> None:
+    if amounts.keep_by == "adjacency" and n_samples > MOST_FOR_ADJACENCY:
+        raise BadInput(
+            f"keep_by is adjacency, which takes too long here for {n_samples:,} samples; up to "
+            f"{MOST_FOR_ADJACENCY:,} are thinned by it",
+            "take coreset or uniqueness, or use al-server filter --keep-by adjacency",
+        )
 
 
 def _build(snapshot: Snapshot, job: _Job) -> "Pipeline":
@@ -253,6 +269,8 @@ def _build(snapshot: Snapshot, job: _Job) -> "Pipeline":
         done += share
     job.message = "trying it out"
     for keep_by in KEEP_BY:  # kernels are compiled now, not at the first slide
+        if keep_by == "adjacency" and len(snapshot.sample_ids) > MOST_FOR_ADJACENCY:
+            continue
         told(0.0)
         amounts = Amounts(outliers=5, similars=10, keep=50, keep_by=keep_by)
         quick(pipeline, amounts, n=1, order="last")

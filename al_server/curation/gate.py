@@ -16,10 +16,13 @@ from strategies.pool import Rows
 if TYPE_CHECKING:
     from al_server.curation.pipeline import Pipeline
 
-NEW, DUPLICATE, OUTLIER = "new", "duplicate", "outlier"
+VERDICTS: Final = ("new", "duplicate", "outlier")
+NEW, DUPLICATE, OUTLIER = VERDICTS
 LEAST: Final = 1e-6
 """Distances up to this are rounding."""
-_BLOCK: Final = 2**22  # distances at a time
+ALIKE: Final = frozenset({"similar", "duplicate", "near_duplicate"})
+"""Reasons that say of a sample that it is much like another."""
+_BLOCK: Final = 4096  # vectors at a time
 
 
 class Verdicts(NamedTuple):
@@ -103,27 +106,15 @@ class Gate:
 
         Of all curated samples the distance to the nearest other sample that was kept is taken. The
         share that went as outliers is the share of these distances that lies beyond
-        `outlier_distance`; the share that went as similar, or as exact duplicates, is the share
-        within `duplicate_distance`. What was removed to reach the wanted number says nothing about
-        either. Without outliers, nothing that arrives is one; without similars, only equals are
-        duplicates.
+        `outlier_distance`. For `duplicate_distance` only those count that filters of the chain
+        removed as similar, duplicate or near duplicate, and those that stayed beside them: so many
+        of their distances to what stayed then lie within it as went. What was removed to reach the
+        wanted number, as covered, dark or whatever else, says nothing about it. Without outliers,
+        nothing that arrives is one; without such a filter, only equals are duplicates. Where the
+        filter that reached the number is in the chain too, and ran once, it is taken to have
+        reached the number.
         """
-        from strategies.filters.kept_neighbors import nearest_kept
-
-        points = pipeline.points
-        n = len(points.order)
-        kept = np.zeros(n, dtype=np.bool_)
-        kept[curated.kept] = True
-        found = nearest_kept(points, np.arange(n), kept[points.order]).distances
-        distances = np.sort(found[~np.isnan(found)])  # NaN where one alone is kept
-        reasons = [step.reason for step in curated.steps]
-        by_filters = [step for step in curated.steps if step.name in pipeline.chain]
-        n_outliers = sum(one.n_removed for one in curated.steps if one.reason == OUTLIER)
-        n_alike = sum(one.n_removed for one in by_filters if one.reason != OUTLIER)
-        near = float(distances[n_alike - 1]) if 0 < n_alike <= len(distances) else LEAST
-        has_outliers = OUTLIER in reasons and 0 < n_outliers < len(distances)
-        far = float(distances[-1 - n_outliers]) if has_outliers else np.inf
-        near = max(near, LEAST)
+        near, far = max(_near(pipeline, curated), LEAST), _far(pipeline, curated)
         return cls.fit(
             pipeline.vectors[curated.kept],
             [curated.sample_ids[row] for row in curated.kept],
@@ -143,7 +134,7 @@ class Gate:
         Raises
         ------
         BadInput, BadSource
-            If they are of another width, not finite or zero.
+            If they are of another width, not finite, zero, or too long to be measured.
 
         Notes
         -----
@@ -157,12 +148,8 @@ class Gate:
                 "embed them as the kept samples were embedded",
             )
         given = _comparable(given, self.metric)
-        nearest = np.empty(len(given), dtype=np.int64)
-        distances = np.empty(len(given), dtype=np.float32)
-        n_rows = max(1, _BLOCK // len(self.vectors))
-        for start in range(0, len(given), n_rows):
-            some = slice(start, start + n_rows)
-            nearest[some], distances[some] = self._nearest(given[some])
+        nearest = self._nearest(given)
+        distances = self._distances(given, nearest)
         verdicts = np.where(
             distances <= self.duplicate_distance,
             DUPLICATE,
@@ -170,16 +157,30 @@ class Gate:
         )
         return Verdicts(verdicts.tolist(), nearest, distances)
 
-    def _nearest(self, block: NDArray[np.float32]) -> tuple[Rows, NDArray[np.float32]]:
-        products = block @ self.vectors.T
-        if self.metric != "cosine":
-            products -= (self.vectors.astype(np.float64) ** 2).sum(axis=1).astype(np.float32) / 2
-        rows = products.argmax(axis=1).astype(np.int64)
-        difference = block.astype(np.float64) - self.vectors[rows]
-        squares = (difference**2).sum(axis=1)
-        # half the square of the difference of unit rows: no rounding to below zero near equals
-        distances = squares / 2 if self.metric == "cosine" else np.sqrt(squares)
-        return rows, distances.astype(np.float32)
+    def _nearest(self, given: NDArray[np.float32]) -> Rows:
+        """Return the nearest kept row of each vector, by differences: these keep their digits."""
+        from strategies.filters.search import everywhere
+
+        n_kept, n = len(self.vectors), len(given)
+        both = np.concatenate([self.vectors, given])
+        search = everywhere(both, "euclidean", np.arange(n_kept))
+        rows: Rows = search.nearest(np.arange(n_kept, n_kept + n), k=1).rows[:, 0].astype(np.int64)
+        if (rows < 0).any():
+            raise BadInput(
+                f"the vector at row {int((rows < 0).argmax())} is too far away to be measured",
+                "scale the vectors as those of the kept samples were",
+            )
+        return rows
+
+    def _distances(self, given: NDArray[np.float32], nearest: Rows) -> NDArray[np.float32]:
+        distances = np.empty(len(given), dtype=np.float32)
+        for start in range(0, len(given), _BLOCK):
+            some = slice(start, start + _BLOCK)
+            difference = given[some].astype(np.float64) - self.vectors[nearest[some]]
+            squares = (difference**2).sum(axis=1)
+            # half the square of the difference of unit rows: no rounding to below zero near equals
+            distances[some] = squares / 2 if self.metric == "cosine" else np.sqrt(squares)
+        return distances
 
     def save(self, file: Path) -> None:
         """Write one .npz."""
@@ -224,3 +225,46 @@ def _comparable(vectors: NDArray[np.float32], metric: str) -> NDArray[np.float32
     from al_server.campaign.pool_files import unit_rows
 
     return unit_rows(vectors) if metric == "cosine" else vectors
+
+
+def _near(pipeline: "Pipeline", curated: Curated) -> float:
+    """Return the distance within which samples went as alike; 0 where none did."""
+    last = len(curated.steps) - 1
+    alike = [
+        place
+        for place, step in enumerate(curated.steps)
+        if step.reason in ALIKE and not (place == last and step.name == pipeline.keep_by)
+    ]
+    went = np.isin(curated.step_of, alike)
+    if not went.any():
+        return 0.0
+    stayed = _marked(curated, curated.kept, curated.removed[curated.step_of > alike[-1]])
+    looked_at = stayed | _marked(curated, curated.removed[went])
+    distances = _to_nearest(pipeline, looked_at, stayed)
+    return float(distances[min(int(went.sum()), len(distances)) - 1]) if len(distances) else 0.0
+
+
+def _far(pipeline: "Pipeline", curated: Curated) -> float:
+    """Return the distance beyond which samples went as outliers; inf where none did."""
+    n_outliers = sum(one.n_removed for one in curated.steps if one.reason == OUTLIER)
+    kept = _marked(curated, curated.kept)
+    distances = _to_nearest(pipeline, np.ones_like(kept), kept)
+    return float(distances[-1 - n_outliers]) if 0 < n_outliers < len(distances) else np.inf
+
+
+def _marked(curated: Curated, *rows: Rows) -> NDArray[np.bool_]:
+    marks = np.zeros(len(curated.sample_ids), dtype=np.bool_)
+    marks[np.concatenate(rows)] = True
+    return marks
+
+
+def _to_nearest(
+    pipeline: "Pipeline", rows: NDArray[np.bool_], kept: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Return the distances of marked rows to the nearest other kept one, ascending."""
+    from strategies.filters.kept_neighbors import nearest_kept
+
+    points = pipeline.points
+    places = np.flatnonzero(rows[points.order])
+    found = nearest_kept(points, places, kept[points.order]).distances
+    return np.sort(found[~np.isnan(found)])  # NaN where one alone is kept

@@ -5,6 +5,7 @@ To find what stands for every removed sample takes seconds at 50,000; for a doze
 
 import copy
 from dataclasses import replace
+from decimal import ROUND_UP, Decimal
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 CHAIN: Final = ("outliers", "similars")
 _AT_ONCE = 32  # a search for so few is not prepared, only done
+_FINEST = 18  # decimals of an amount
 Order = Literal["first", "last"]
 
 
@@ -37,7 +39,7 @@ class Quick(NamedTuple):
 
 def run(pipeline: "Pipeline", amounts: Amounts, *, n_receipts: int | None = None) -> Curated:
     """Run the pipeline by amounts in percent."""
-    keep = None if amounts.keep is None else f"{amounts.keep!r}%"
+    keep = None if amounts.keep is None else _percent(amounts.keep)
     return _run(pipeline, amounts, keep, n_receipts)
 
 
@@ -68,8 +70,16 @@ def _run(
     # a copy shares points and trees; only who reaches `keep` is its own
     own = copy.copy(pipeline)
     own.keep_by = amounts.keep_by
-    shares = {name: f"{getattr(amounts, name)!r}%" for name in CHAIN}
+    shares = {name: _percent(getattr(amounts, name)) for name in CHAIN}
     return own.run(shares, keep=keep, n_receipts=n_receipts)
+
+
+def _percent(amount: float) -> str:
+    """Write a number as an amount: in decimal, without an exponent; more than none stays more."""
+    exact = Decimal(repr(amount))
+    if exact != round(exact, _FINEST):
+        exact = exact.quantize(Decimal(1).scaleb(-_FINEST), ROUND_UP)
+    return f"{exact:f}%"
 
 
 def _ends(start: int, end: int, n: int, order: Order) -> Rows:

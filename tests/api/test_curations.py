@@ -165,15 +165,14 @@ def test_amounts_that_cannot_be_are_refused_with_a_reason(
     assert said in answer.json["error"]["message"]
 
 
-def test_one_is_built_at_a_time_and_can_be_stopped(
+def test_one_is_built_at_a_time_and_is_stopping_until_it_has_stopped(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked_to_stop = threading.Event()
+    may_end = threading.Event()
 
     def endless(snapshot: Any, job: Any) -> Any:
         job.progress, job.message = 0.25, "finding neighbors"
-        assert job.stop.wait(WITHIN_S)
-        asked_to_stop.set()
+        assert job.stop.wait(WITHIN_S) and may_end.wait(WITHIN_S)
         raise desk.Stopped
 
     monkeypatch.setattr(desk, "_build", endless)
@@ -184,8 +183,55 @@ def test_one_is_built_at_a_time_and_can_be_stopped(
     assert info["time_left_s"] == pytest.approx(0, abs=30)
     refused = client.post(PATH.format("third"), json={})
     assert (refused.status_code, refused.json["error"]["code"]) == (409, "busy")
-    assert client.delete(PATH.format("other")).json["state"] == "not_built"
-    assert asked_to_stop.wait(WITHIN_S)
+    assert "stop it" in refused.json["error"]["remedy"]
+    for ask in (client.delete, client.get, client.delete):
+        info = ask(PATH.format("other")).json
+        assert (info["state"], info["message"]) == ("building", "stopping")
+    for name in ("other", "third"):
+        refused = client.post(PATH.format(name), json={})
+        assert (refused.status_code, refused.json["error"]["code"]) == (409, "busy")
+        said = "the curation of campaign 'other' is being stopped"
+        assert refused.json["error"]["message"].startswith(said)
+        assert refused.json["error"]["remedy"] == "wait a moment"
+    unfinished = client.get(f"{PATH.format('other')}/kept.txt").json["error"]
+    assert "is being stopped" in unfinished["message"]
+    may_end.set()
+    _wait_until_free(client)
+    assert client.get(PATH.format("other")).json["state"] == "not_built"
+
+
+def test_who_asks_while_another_question_takes_long_is_told_so(
+    built: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "WAITS_S", 0.01)
+    registry: CampaignRegistry = built.application.extensions["al_server"]
+    with registry.curations._jobs["all"].answering:
+        for path in ("?keep=50", "/kept.txt?keep=50"):
+            answer = built.get(PATH.format("all") + path)
+            assert (answer.status_code, answer.json["error"]["code"]) == (409, "busy")
+            assert "ask again" in answer.json["error"]["remedy"]
+    assert built.get(f"{PATH.format('all')}?keep=50").status_code == 200
+
+
+def test_adjacency_of_more_than_it_is_quick_for_is_refused(
+    built: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "MOST_FOR_ADJACENCY", N - 1)
+    for path in ("?keep=50&keep_by=adjacency", "/kept.txt?keep=50&keep_by=adjacency"):
+        answer = built.get(PATH.format("all") + path)
+        assert (answer.status_code, answer.json["error"]["code"]) == (422, "bad_input")
+        assert "al-server filter" in answer.json["error"]["remedy"]
+    assert built.get(f"{PATH.format('all')}?keep=50&keep_by=uniqueness").status_code == 200
+    assert build(built, "all")["state"] == "ready"
+
+
+@pytest.mark.parametrize("share", ["0.00001", "0.00012345678901234567", "1e-300", "5e-324"])
+def test_shares_may_be_as_small_as_numbers_are(built: FlaskClient, share: str) -> None:
+    answer = built.get(f"{PATH.format('all')}?outliers={share}&keep={share}")
+    assert answer.status_code == 200, answer.json
+    steps = answer.json["result"]["steps"]
+    assert steps[0]["n_removed"] == 1  # rounded up
+    assert answer.json["result"]["n_kept"] == 1
 
 
 def test_a_build_that_breaks_says_why_and_can_be_tried_again(
@@ -216,10 +262,17 @@ def test_only_the_last_few_stay_in_memory(
     assert list(held._jobs) == ["other", "third"]
 
 
-def test_it_says_when_samples_have_changed_since(built: FlaskClient) -> None:
+def test_it_says_when_samples_or_vectors_have_changed_since(
+    built: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert built.get(PATH.format("all")).json["is_stale"] is False
     registry: CampaignRegistry = built.application.extensions["al_server"]
-    registry.campaign("all").retire([IDS[5]])
+    campaign = registry.campaign("all")
+    with monkeypatch.context() as patched:
+        patched.setattr(campaign, "files", campaign.files.of_generation(1))
+        assert built.get(PATH.format("all")).json["is_stale"] is True
+    assert built.get(PATH.format("all")).json["is_stale"] is False
+    campaign.retire([IDS[5]])
     assert built.get(PATH.format("all")).json["is_stale"] is True
 
 

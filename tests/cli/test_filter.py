@@ -216,7 +216,7 @@ def test_a_gate_judges_what_arrives_later(al: Al, pool: Path, tmp_path: Path):
     said = al.json(
         "gate", arrived, "--against", tmp_path / "out", "--out", verdicts, "--data", tmp_path
     )
-    assert said["duplicate"] == 3
+    assert (said["new"], said["duplicate"], said["outlier"]) == (0, 3, 0)
     with verdicts.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["file"], row["verdict"], row["nearest"]) for row in rows] == [

@@ -79,6 +79,63 @@ def test_without_outliers_nothing_is_one_and_without_similars_only_equals_are_du
     assert gate.judge(gate.vectors * 7).verdicts == ["duplicate"] * 5
 
 
+@pytest.mark.parametrize("where", ["to reach the number", "in the chain", "as similars"])
+def test_what_was_only_too_many_makes_no_duplicates(where: str):
+    rng = np.random.default_rng(2)
+    vectors = rng.normal(size=(400, 6))
+    ids = [str(row) for row in range(400)]
+    if where == "in the chain":
+        pipeline = Pipeline(vectors, ids, metric="euclidean", chain=("coreset",))
+        curated = pipeline.run({"coreset": "75%"})
+    else:
+        keep_by = "similars" if where == "as similars" else "coreset"
+        pipeline = Pipeline(vectors, ids, metric="euclidean", keep_by=keep_by)
+        curated = pipeline.run(outliers="1%", keep="25%")
+    gate = Gate.of(pipeline, curated)
+    fresh = rng.normal(size=(400, 6))
+    assert gate.judge(fresh).verdicts.count("duplicate") == 0
+    assert gate.judge(gate.vectors).verdicts == ["duplicate"] * len(gate.vectors)
+
+
+def test_duplicates_are_found_the_same_when_a_number_was_reached_afterwards():
+    rng = np.random.default_rng(3)
+    vectors = rng.normal(size=(300, 6))
+    vectors[200:] = vectors[:100] + 1e-3 * rng.normal(size=(100, 6))
+    ids = [str(row) for row in range(300)]
+    distances = set()
+    for keep_by in ("coreset", "similars"):
+        pipeline = Pipeline(vectors, ids, metric="euclidean", keep_by=keep_by)
+        gate = Gate.of(pipeline, pipeline.run(similars=100, keep=50))
+        distances.add(gate.duplicate_distance)
+    assert len(distances) == 1 and 1e-3 < distances.pop() < 1e-2
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_the_nearest_is_found_far_from_the_origin(metric: str):
+    rng = np.random.default_rng(4)
+    kept = (5000 + rng.normal(size=(300, 16))).astype(np.float32)
+    given = (5000 + rng.normal(size=(200, 16))).astype(np.float32)
+    gate = Gate.fit(
+        kept, [str(r) for r in range(300)], duplicate_distance=0, outlier_distance=9, metric=metric
+    )
+    exact = given.astype(np.float64)
+    if metric == "cosine":
+        exact = exact / np.linalg.norm(exact, axis=1, keepdims=True)
+    truth = np.linalg.norm(exact[:, None] - gate.vectors.astype(np.float64), axis=2)
+    judged = gate.judge(given)
+    chosen = truth[np.arange(200), judged.nearest]
+    # unit rows in single precision are rounded themselves
+    error = 1e-6 if metric == "euclidean" else 2e-3
+    assert (chosen <= truth.min(axis=1) * (1 + error)).all()
+    assert gate.judge(kept).nearest.tolist() == list(range(300))
+
+
+def test_what_is_too_far_away_to_be_measured_is_refused():
+    gate = Gate.fit(KEPT, list("abc"), duplicate_distance=0, outlier_distance=1, metric="euclidean")
+    with pytest.raises(BadInput, match="row 1 is too far away"):
+        gate.judge(np.array([[1.0, 1], [1e30, 1]]))
+
+
 @pytest.mark.parametrize(
     ("vectors", "message"),
     [

@@ -67,7 +67,39 @@ def test_the_page_shows_what_show_makes(tmp_path: Path):
     assert "data:image/" in (tmp_path / "a.html").read_text("utf-8")
 
 
+def test_pictures_are_asked_for_as_the_page_needs_them_and_may_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr("al_server.curation.insights_pictures.MOST_PICTURES", 4)
+    asked: list[str] = []
+
+    def show(name: str) -> Image.Image:
+        asked.append(name)
+        if len(asked) == 2:
+            raise OSError("the disk is gone")
+        return Image.new("RGB", (20, 20), (int(name[:-4]), 0, 0))
+
+    data = Filterable(Net(), loader(), show=show)
+    data.keep(similars="20%")
+    data.insights(tmp_path / "a.html")
+    assert len(asked) == 6 and len(set(asked)) == 6  # one failed, one did not fit any more
+    assert f"no picture of '{asked[1]}': OSError: the disk is gone" in caplog.text
+    assert (tmp_path / "a.html").read_text("utf-8").count("data:image/jpeg") >= 4
+
+
+@pytest.mark.parametrize("empty", [np.zeros((0, 2, 2)), np.zeros(0), []])
+def test_an_empty_batch_adds_nothing(empty: object):
+    vectors = np.random.default_rng(1).normal(size=(6, 2, 2))
+    names = list("abcdef")
+    data = Filterable(lambda batch: batch, [(vectors, names), (empty, [])])
+    assert data.metadata == names and data.pipeline.vectors.shape == (6, 4)
+    with pytest.raises(BadInput, match="no batches"):
+        Filterable(lambda batch: batch, [(empty, [])])
+
+
 def test_features_that_do_not_fit_are_refused():
+    with pytest.raises(BadInput, match=r"shape \(3, 2\) of a batch with 0 metadata"):
+        Filterable(lambda batch: np.ones((3, 2)), [(None, [])])
     with pytest.raises(BadInput, match=r"shape \(3, 2\) of a batch with 2 metadata"):
         Filterable(lambda batch: np.ones((3, 2)), [(None, ["a", "b"])])
     with pytest.raises(BadInput, match="no batches"):
