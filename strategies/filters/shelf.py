@@ -49,7 +49,7 @@ SHELF: Final[Mapping[str, Entry]] = {
     "similars": Entry(
         target="strategies.filters.similars:Similars",
         idea="all but the center of each cluster of average linkage",
-        cost="O(n k log n); O(n k)",
+        cost="O(n k d) where clusters are of similar size, up to O(n^2 d); O(n (k + d))",
         source="agglomerative clustering; Sokal and Michener 1958",
         good_for="near duplicates, 5 to 20%",
     ),

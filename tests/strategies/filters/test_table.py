@@ -21,3 +21,8 @@ def test_the_table_is_printed() -> None:
     command = [sys.executable, "-m", "strategies.filters.table"]
     printed = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     assert printed.stdout.strip() == markdown()
+
+
+def test_the_table_in_the_readme_is_up_to_date() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert markdown() in readme, "paste what python -m strategies.filters.table prints"
