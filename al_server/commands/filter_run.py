@@ -78,7 +78,7 @@ def run(
     make_plan(len(listing.sample_ids), amounts, wanted.keep)  # refused before the long work
     checks = _check(data) if wanted.checks or issues else None
     pipeline = _pipeline(wanted, data, chain, issues, checks)
-    curation = _curate(pipeline, amounts, wanted, data, source["source"])
+    curation = _curate(pipeline, amounts, wanted, data, source)
     measured = figures(pipeline, curation.curated)
     lost: list[Failure] = []
     with ExitStack() as folders:
@@ -142,11 +142,11 @@ def chain_of(wanted: Wanted) -> dict[str, Amount]:
         if name in chain:
             raise BadInput(f"{name} is named twice", "name each filter once")
         chain[name] = amount
-    if not chain and wanted.keep is None and not wanted.drop:
+    if not chain and wanted.keep is None and not wanted.drop and not wanted.checks:
         raise BadInput(
             "nothing is to be removed",
             "say --keep, --outliers, --similars, --filter, --exact-duplicates, "
-            "--near-duplicates or --drop",
+            "--near-duplicates, --drop or --checks",
         )
     return chain
 
@@ -200,7 +200,11 @@ def _pipeline(
 
 
 def _curate(
-    pipeline: Pipeline, amounts: dict[str, Amount], wanted: Wanted, data: Data, source: Path
+    pipeline: Pipeline,
+    amounts: dict[str, Amount],
+    wanted: Wanted,
+    data: Data,
+    source: dict[str, Any],
 ) -> manifest.Curation:
     with _progress(pipeline, "neighbors"):
         _ = pipeline.points
@@ -212,7 +216,7 @@ def _curate(
         amounts,
         keep=wanted.keep,
         made_of={
-            "source": str(source),
+            **{name: str(value) for name, value in source.items() if value not in (None, False)},
             "embedder": data.embedder_id,
             "per_class": wanted.per_class,
         },

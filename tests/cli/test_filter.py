@@ -308,3 +308,17 @@ def test_copies_do_not_go_into_the_folder_of_the_lists(al: Al, pool: Path, tmp_p
     options = ("--copy", tmp_path / "o" / "copies", "--out", tmp_path / "o", *PLAIN, tmp_path)
     result = al("filter", pool, "--keep", "20", *options)
     assert result.exit_code == 1 and "lie in each other" in result.stderr
+
+
+def test_pictures_can_be_checked_and_nothing_removed(al: Al, photos: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    options = ("--embedder", "pixels", "--checks", *PLAIN, tmp_path)
+    result = al("filter", photos, "--out", out, *options)
+    assert result.exit_code == 0, result.stderr
+    assert len(kept(out)) == 13
+    (dark,) = [
+        line for line in (out / "checks.csv").read_text().splitlines() if "dark" in line[5:]
+    ][1:]
+    assert dark.startswith("even/0.png")
+    made_of = json.loads((out / "manifest.json").read_text())["made_of"]
+    assert made_of["source"] == str(photos)
