@@ -1,12 +1,10 @@
 """Names to objects: strategies, embedders and integrations, ours and other people's."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
-from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any, Final
 
 from al_server.errors import UnknownPlugin
+from strategies import named
 from strategies.shelf import SHELF
 
 STRATEGIES: Final = "al_server.strategies"
@@ -36,8 +34,7 @@ NOUNS: Final = {STRATEGIES: "strategy", EMBEDDERS: "embedder", INTEGRATIONS: "in
 
 def names(group: str) -> list[str]:
     """List every name that `load` knows in a group, ours first."""
-    others = {entry.name for entry in entry_points(group=group)} - BUILTIN[group].keys()
-    return [*BUILTIN[group], *sorted(others)]
+    return named.names(group, BUILTIN[group])
 
 
 def load(group: str, name: str) -> Any:
@@ -48,12 +45,7 @@ def load(group: str, name: str) -> Any:
     UnknownPlugin
         If nothing has that name; it lists the known ones, the nearest first.
     """
-    if name in BUILTIN[group]:
-        module, _, attribute = BUILTIN[group][name].partition(":")
-        return getattr(import_module(module), attribute)
-    for entry in entry_points(group=group, name=name):
-        return entry.load()
-    known = names(group)
-    near = get_close_matches(name, known, n=len(known), cutoff=0.5)
-    listed = ", ".join([*near, *(other for other in known if other not in near)]) or "none"
-    raise UnknownPlugin(f"no {NOUNS[group]} is called {name!r}", f"known: {listed}")
+    try:
+        return named.load(group, BUILTIN[group], name, noun=NOUNS[group])
+    except named.UnknownName as error:
+        raise UnknownPlugin(error.told, f"known: {error.known}") from error

@@ -8,13 +8,10 @@ composition that takes strategies by name has their strengths as settings,
 
 import inspect
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import partial
-from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
-from strategies import settings
+from strategies import named, settings
 from strategies.shelf import SHELF, Entry
 
 if TYPE_CHECKING:
@@ -25,13 +22,15 @@ __all__ = ["GROUP", "SHELF", "Entry", "describe", "load", "make", "names"]
 GROUP: Final = "al_server.strategies"
 """Entry points of other packages that add strategies."""
 
+_TARGETS: Final = {name: entry.target for name, entry in SHELF.items()}
+
 Factory = Callable[..., "Strategy"]
 Load = Callable[[str], Factory]
 
 
 def names() -> list[str]:
     """List what `load` knows: the shelf, then what installed packages add."""
-    return [*SHELF, *sorted({entry.name for entry in entry_points(group=GROUP)} - SHELF.keys())]
+    return named.names(GROUP, _TARGETS)
 
 
 def load(name: str) -> Factory:
@@ -42,17 +41,8 @@ def load(name: str) -> Factory:
     ValueError
         If no strategy has that name; it lists those there are, the nearest first.
     """
-    if name in SHELF:
-        module, _, attribute = SHELF[name].target.partition(":")
-        factory: Factory = getattr(import_module(module), attribute)
-        return factory
-    for entry in entry_points(group=GROUP, name=name):
-        loaded: Factory = entry.load()
-        return loaded
-    known = names()
-    near = get_close_matches(name, known, n=len(known), cutoff=0.5)
-    listed = ", ".join([*near, *(other for other in known if other not in near)])
-    raise ValueError(f"no strategy is called {name!r}; known: {listed}")
+    factory: Factory = named.load(GROUP, _TARGETS, name, noun="strategy")
+    return factory
 
 
 def make(text: str, *, load: Load = load) -> "Strategy":

@@ -4,6 +4,7 @@ import pytest
 
 from al_server import plugins
 from al_server.errors import UnknownPlugin
+from strategies import named
 
 ALL = [(group, name) for group, known in plugins.BUILTIN.items() for name in known]
 
@@ -29,7 +30,7 @@ def test_an_installed_package_adds_names_but_cannot_take_ours(monkeypatch: pytes
     theirs = EntryPoints(
         EntryPoint(name, "decimal:Decimal", plugins.STRATEGIES) for name in ("theirs", "margin")
     )
-    monkeypatch.setattr(plugins, "entry_points", lambda **wanted: theirs.select(**wanted))
+    monkeypatch.setattr(named, "entry_points", lambda **wanted: theirs.select(**wanted))
     from decimal import Decimal
 
     assert plugins.names(plugins.STRATEGIES)[-1] == "theirs"

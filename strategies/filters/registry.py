@@ -4,12 +4,9 @@ The text is written as that of a strategy, see `strategies.registry`.
 """
 
 from collections.abc import Callable
-from difflib import get_close_matches
-from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
-from strategies import registry, settings
+from strategies import named, registry, settings
 from strategies.filters.shelf import SHELF, Entry
 
 if TYPE_CHECKING:
@@ -20,12 +17,14 @@ __all__ = ["GROUP", "SHELF", "Entry", "describe", "load", "made", "make", "names
 GROUP: Final = "al_server.filters"
 """Entry points of other packages that add filters."""
 
+_TARGETS: Final = {name: entry.target for name, entry in SHELF.items()}
+
 Factory = Callable[..., "Filter"]
 
 
 def names() -> list[str]:
     """List what `load` knows: the shelf, then what installed packages add."""
-    return [*SHELF, *sorted({entry.name for entry in entry_points(group=GROUP)} - SHELF.keys())]
+    return named.names(GROUP, _TARGETS)
 
 
 def load(name: str) -> Factory:
@@ -36,17 +35,8 @@ def load(name: str) -> Factory:
     ValueError
         If no filter has that name; it lists those there are, the nearest first.
     """
-    if name in SHELF:
-        module, _, attribute = SHELF[name].target.partition(":")
-        factory: Factory = getattr(import_module(module), attribute)
-        return factory
-    for entry in entry_points(group=GROUP, name=name):
-        loaded: Factory = entry.load()
-        return loaded
-    known = names()
-    near = get_close_matches(name, known, n=len(known), cutoff=0.5)
-    listed = ", ".join([*near, *(other for other in known if other not in near)])
-    raise ValueError(f"no filter is called {name!r}; known: {listed}")
+    factory: Factory = named.load(GROUP, _TARGETS, name, noun="filter")
+    return factory
 
 
 def make(text: str) -> "Filter":
