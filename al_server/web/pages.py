@@ -83,8 +83,7 @@ def curation(name: str) -> str | Response:
     info = registry().info(name)
     if info.state != "ready":
         return redirect(url_for("pages.progress", name=name))
-    standing = registry().curations.info(registry().campaign(name))
-    return render_template("curation.html", info=info, standing=standing, keep_by=KEEP_BY)
+    return render_template("curation.html", info=info, keep_by=KEEP_BY)
 
 
 @bp.get("/campaigns/<name>/compare/<int:number>")
