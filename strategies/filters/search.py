@@ -9,6 +9,7 @@ from strategies.filters.points import Metric, Progress
 from strategies.kernels import clusters as cluster_kernel
 from strategies.kernels import curation_search as kernel
 from strategies.kernels.curation_search import Panels, Tasks
+from strategies.kernels.lanes import HEIGHT, STEP
 from strategies.kernels.threads import threads_for
 from strategies.pool import Neighbors, Rows
 
@@ -90,7 +91,7 @@ class Search:
         groups = self.labels[rows]
         ends = np.append(np.flatnonzero(np.diff(groups)) + 1, len(rows))
         # few rows, too, should keep all threads busy
-        n_rows = min(kernel.ROWS, max(kernel.HEIGHT, len(rows) // 8))
+        n_rows = min(kernel.ROWS, max(HEIGHT, len(rows) // 8))
         firsts: list[int] = []
         lasts: list[int] = []
         start = 0
@@ -163,7 +164,7 @@ def _panels(vectors: Vectors, order: Rows, starts: Rows, width: int) -> Panels:
     rows = np.zeros((len(parts), width), np.int32)
     for part, lanes in zip(parts, rows, strict=True):
         lanes[: len(part)] = part
-    depth = -(-vectors.shape[1] // kernel.STEP) * kernel.STEP
+    depth = -(-vectors.shape[1] // STEP) * STEP
     n_lanes = np.array([len(part) for part in parts], np.int32)
     panels = Panels(np.zeros((len(parts), depth, width), np.float32), rows, n_lanes)
     if parts:

@@ -17,13 +17,14 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from strategies.kernels.lanes import HEIGHT, STEP, add, read, read_column
+
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 Rows = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 WIDTH = 256  # vectors of a panel
-HEIGHT, STEP = 4, 8  # rows and features at a time: what the registers hold
 DEPTH = 256  # features of a panel that stay in the cache while the rows pass
 ROWS = 128  # of a task, at most
 STRETCH = 64  # distances that are left alone if none of them is small enough
@@ -66,52 +67,6 @@ class Tasks(NamedTuple):
 
 
 @njit(cache=True, inline="always")
-def _read(vector: Floats, first: int) -> tuple[np.float32, ...]:
-    return (
-        vector[first],
-        vector[first + 1],
-        vector[first + 2],
-        vector[first + 3],
-        vector[first + 4],
-        vector[first + 5],
-        vector[first + 6],
-        vector[first + 7],
-    )
-
-
-@njit(cache=True, inline="always")
-def _read_lane(panel: Floats, first: int, lane: int) -> tuple[np.float32, ...]:
-    return (
-        panel[first, lane],
-        panel[first + 1, lane],
-        panel[first + 2, lane],
-        panel[first + 3, lane],
-        panel[first + 4, lane],
-        panel[first + 5, lane],
-        panel[first + 6, lane],
-        panel[first + 7, lane],
-    )
-
-
-@njit(cache=True, inline="always")
-def _add_products(
-    total: np.float32, x: tuple[np.float32, ...], y: tuple[np.float32, ...]
-) -> np.float32:
-    # from left to right, and never fused: the order and the rounding are the promise
-    return np.float32(
-        total
-        + x[0] * y[0]
-        + x[1] * y[1]
-        + x[2] * y[2]
-        + x[3] * y[3]
-        + x[4] * y[4]
-        + x[5] * y[5]
-        + x[6] * y[6]
-        + x[7] * y[7]
-    )
-
-
-@njit(cache=True, inline="always")
 def _add_squares(
     total: np.float32, x: tuple[np.float32, ...], y: tuple[np.float32, ...]
 ) -> np.float32:
@@ -133,14 +88,14 @@ def _multiply(rows: Floats, panel: Floats, out: Floats) -> None:
     """Add the products of HEIGHT rows with some features of a panel."""
     out0, out1, out2, out3 = out[0], out[1], out[2], out[3]
     for feature in range(0, panel.shape[0], STEP):
-        x0, x1 = _read(rows[0], feature), _read(rows[1], feature)
-        x2, x3 = _read(rows[2], feature), _read(rows[3], feature)
+        x0, x1 = read(rows[0], feature), read(rows[1], feature)
+        x2, x3 = read(rows[2], feature), read(rows[3], feature)
         for lane in range(panel.shape[1]):
-            y = _read_lane(panel, feature, lane)
-            out0[lane] = _add_products(out0[lane], x0, y)
-            out1[lane] = _add_products(out1[lane], x1, y)
-            out2[lane] = _add_products(out2[lane], x2, y)
-            out3[lane] = _add_products(out3[lane], x3, y)
+            y = read_column(panel, feature, lane)
+            out0[lane] = add(out0[lane], x0, y)
+            out1[lane] = add(out1[lane], x1, y)
+            out2[lane] = add(out2[lane], x2, y)
+            out3[lane] = add(out3[lane], x3, y)
 
 
 @njit(cache=True, nogil=True)
@@ -148,10 +103,10 @@ def _subtract(rows: Floats, panel: Floats, out: Floats) -> None:
     """Add the squared differences of HEIGHT rows from some features of a panel."""
     out0, out1, out2, out3 = out[0], out[1], out[2], out[3]
     for feature in range(0, panel.shape[0], STEP):
-        x0, x1 = _read(rows[0], feature), _read(rows[1], feature)
-        x2, x3 = _read(rows[2], feature), _read(rows[3], feature)
+        x0, x1 = read(rows[0], feature), read(rows[1], feature)
+        x2, x3 = read(rows[2], feature), read(rows[3], feature)
         for lane in range(panel.shape[1]):
-            y = _read_lane(panel, feature, lane)
+            y = read_column(panel, feature, lane)
             out0[lane] = _add_squares(out0[lane], x0, y)
             out1[lane] = _add_squares(out1[lane], x1, y)
             out2[lane] = _add_squares(out2[lane], x2, y)

@@ -18,13 +18,13 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from strategies.kernels.lanes import HEIGHT, STEP, add, read, read_column
 from strategies.kernels.threads import threads_for
 
 Vectors = NDArray[np.float32]
 
 WIDTH = 512  # vectors in a panel; a panel of a few hundred features stays in the second-level cache
 LANES = 16  # a panel is narrower where there are few vectors, but a multiple of this
-HEIGHT, STEP = 4, 8  # rows and features at a time: what the registers hold
 DEPTH = 256  # features of a panel that are gone through for all rows before the next ones
 ROWS = 64  # of a task
 BLOCK_ENTRIES = 2**22  # products handed out at a time: 16 MB; fewer wait more often for threads
@@ -109,52 +109,6 @@ def product(vector: Vectors, right: Packed) -> Vectors:
     return out
 
 
-@njit(cache=True, inline="always")
-def _read(vector: Vectors, first: int) -> tuple[np.float32, ...]:
-    return (
-        vector[first],
-        vector[first + 1],
-        vector[first + 2],
-        vector[first + 3],
-        vector[first + 4],
-        vector[first + 5],
-        vector[first + 6],
-        vector[first + 7],
-    )
-
-
-@njit(cache=True, inline="always")
-def _read_column(panel: Vectors, first: int, lane: int) -> tuple[np.float32, ...]:
-    return (
-        panel[first, lane],
-        panel[first + 1, lane],
-        panel[first + 2, lane],
-        panel[first + 3, lane],
-        panel[first + 4, lane],
-        panel[first + 5, lane],
-        panel[first + 6, lane],
-        panel[first + 7, lane],
-    )
-
-
-@njit(cache=True, inline="always")
-def _add(
-    total: np.float32, left: tuple[np.float32, ...], right: tuple[np.float32, ...]
-) -> np.float32:
-    # from left to right, and never fused: the order and the rounding are the promise
-    return np.float32(
-        total
-        + left[0] * right[0]
-        + left[1] * right[1]
-        + left[2] * right[2]
-        + left[3] * right[3]
-        + left[4] * right[4]
-        + left[5] * right[5]
-        + left[6] * right[6]
-        + left[7] * right[7]
-    )
-
-
 @njit(cache=True)
 def _add_rows(
     row0: Vectors,
@@ -169,14 +123,14 @@ def _add_rows(
 ) -> None:
     """Add the products of HEIGHT rows with some features of a panel."""
     for feature in range(0, panel.shape[0], STEP):
-        left0, left1 = _read(row0, feature), _read(row1, feature)
-        left2, left3 = _read(row2, feature), _read(row3, feature)
+        left0, left1 = read(row0, feature), read(row1, feature)
+        left2, left3 = read(row2, feature), read(row3, feature)
         for lane in range(panel.shape[1]):
-            right = _read_column(panel, feature, lane)
-            out0[lane] = _add(out0[lane], left0, right)
-            out1[lane] = _add(out1[lane], left1, right)
-            out2[lane] = _add(out2[lane], left2, right)
-            out3[lane] = _add(out3[lane], left3, right)
+            right = read_column(panel, feature, lane)
+            out0[lane] = add(out0[lane], left0, right)
+            out1[lane] = add(out1[lane], left1, right)
+            out2[lane] = add(out2[lane], left2, right)
+            out3[lane] = add(out3[lane], left3, right)
 
 
 @njit(cache=True)
