@@ -10,21 +10,16 @@ In a notebook::
 """
 
 import json
-import platform
-import sys
 from dataclasses import asdict, dataclass, fields
-from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from strategies import registry, settings
 from strategies.pool import PoolView, Rows, Strategy
+from strategies.provenance import differences, hash_array, versions
 
 FORMAT: Final = 1
-PACKAGES: Final = ("al-server", "numpy", "numba", "scipy", "scikit-learn", "torch")
 
 
 class DoesNotReplay(ValueError):
@@ -91,9 +86,9 @@ def select(pool: PoolView, strategy: Strategy | str, budget: int, *, seed: int) 
         settings=_all_settings(made),
         budget=int(budget),
         seed=int(seed),
-        versions=_versions(),
+        versions=versions(),
         inputs=inputs,
-        rows=_hash(rows),
+        rows=hash_array(rows),
     )
     return Selection(rows, written)
 
@@ -108,14 +103,14 @@ def replay(manifest: Manifest, pool: PoolView) -> Rows:
     DoesNotReplay
         If the pool is another one, or other rows come of it; it says what differs.
     """
-    differs = _differences("pool", manifest.inputs, _hashes(pool))
+    differs = differences("pool", manifest.inputs, _hashes(pool))
     if differs:
         raise DoesNotReplay(f"this is another pool: {'; '.join(differs)}")
     again = select(pool, manifest.strategy, manifest.budget, seed=manifest.seed)
     if again.manifest.rows != manifest.rows:
         differs = [
-            *_differences("settings", manifest.settings, again.manifest.settings),
-            *_differences("versions", manifest.versions, again.manifest.versions),
+            *differences("settings", manifest.settings, again.manifest.settings),
+            *differences("versions", manifest.versions, again.manifest.versions),
         ]
         because = "; ".join(differs) or (
             "settings, versions and pool are the same, so the strategy itself was changed or draws "
@@ -158,48 +153,14 @@ def _describe_in_full(strategy: Strategy) -> str:
     return f"{name}?{settings.join(_all_settings(strategy))}"
 
 
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "processor": _processor(), "system": sys.platform}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
-def _processor() -> str:
-    """Return what numba compiles for."""
-    from llvmlite import binding  # type: ignore[import-untyped]
-
-    return str(binding.get_host_cpu_name())
-
-
 def _hashes(pool: PoolView) -> dict[str, str]:
     """Return the hash of each array that the pool has."""
     found = {"n_classes": str(pool.n_classes)}
     for field in fields(pool):
         value = getattr(pool, field.name)
         if isinstance(value, np.ndarray):
-            found[field.name] = _hash(value)
+            found[field.name] = hash_array(value)
         elif isinstance(value, tuple):
             for name, array in zip(value._fields, value, strict=True):  # type: ignore[attr-defined]
-                found[f"{field.name}.{name}"] = _hash(array)
+                found[f"{field.name}.{name}"] = hash_array(array)
     return found
-
-
-def _hash(array: NDArray[Any]) -> str:
-    """Return dtype, shape and SHA-256 of the bytes, lowest byte first."""
-    digest = sha256()
-    for start in range(0, len(array), 65_536):
-        block = np.ascontiguousarray(array[start : start + 65_536])
-        digest.update(block.astype(block.dtype.newbyteorder("<"), copy=False).view(np.uint8).data)
-    return f"{array.dtype.name}{list(array.shape)} {digest.hexdigest()}"
-
-
-def _differences(what: str, before: dict[str, str], now: dict[str, str]) -> list[str]:
-    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    return [
-        f"{what}.{name} was {before.get(name, 'not there')}, is {now.get(name, 'not there')}"
-        for name in names
-    ]

@@ -258,7 +258,7 @@ def _build(snapshot: Snapshot, job: _Job) -> "Pipeline":
     pipeline = Pipeline(snapshot.vectors, snapshot.sample_ids, chain=trees, progress=told)
     job.message = "finding neighbors"
     told(0.0)
-    pipeline.points  # noqa: B018 made at the first look
+    _ = pipeline.points  # made at the first look
     done, share = share, (1 - share) / len(trees)
     for name in trees:
         job.message = f"building {name}"

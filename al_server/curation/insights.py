@@ -125,18 +125,18 @@ def write(
     from al_server.curation.insights_page import render
     from al_server.lab.writing import write_whole
 
+    _check_length("image_paths", image_paths, len(curated.sample_ids))
     found = gather(
         curated,
         vectors,
         classes=classes,
         class_names=class_names,
-        path_of=reader(image_paths),
+        path_of=None if image_paths is None else reader(image_paths),
         texts=texts,
         projection=projection,
         title=title,
         metric=metric,
         seed=seed,
-        lengths={"image_paths": image_paths, "texts": texts},
     )
     write_whole(Path(path), render(found).encode())
 
@@ -147,16 +147,17 @@ def gather(
     *,
     classes: NDArray[np.int64] | None = None,
     class_names: Sequence[str] | None = None,
-    path_of: Read = reader(None),  # noqa: B008 a function that remembers nothing
+    path_of: Read | None = None,
     texts: Texts | None = None,
     projection: Method = "pca",
     title: str = "Curation",
     metric: Literal["cosine", "euclidean"] = "cosine",
     seed: int = 0,
-    lengths: dict[str, Sized | None] | None = None,
 ) -> Insights:
     """Compute what the page shows; see `write`."""
-    _check(curated, vectors, {"classes": classes, **(lengths or {})}, projection)
+    _check(curated, vectors, projection)
+    _check_length("classes", classes, len(vectors))
+    _check_length("texts", texts, len(vectors))
     rng = np.random.default_rng(seed)
     euclidean = metric == "euclidean"
     vectors = np.ascontiguousarray(vectors, np.float32)
@@ -189,12 +190,7 @@ def gather(
     )
 
 
-def _check(
-    curated: Curated,
-    vectors: NDArray[np.float32],
-    others: dict[str, Sized | None],
-    projection: str,
-) -> None:
+def _check(curated: Curated, vectors: NDArray[np.float32], projection: str) -> None:
     n = len(curated.sample_ids)
     if vectors.ndim != 2 or len(vectors) != n:
         raise BadInput(
@@ -203,11 +199,13 @@ def _check(
         )
     if not np.isfinite(vectors).all():
         raise BadInput("vectors hold NaN or infinite numbers", "leave those samples out")
-    for name, one in others.items():
-        if one is not None and len(one) != n:
-            raise BadInput(f"{name} has {len(one)} entries for {n} samples", "give one a sample")
     if projection not in MOST_ROWS:
         raise BadInput(f"no projection is called {projection!r}", f"take {', '.join(MOST_ROWS)}")
+
+
+def _check_length(name: str, one: Sized | None, n: int) -> None:
+    if one is not None and len(one) != n:
+        raise BadInput(f"{name} has {len(one)} entries for {n} samples", "give one a sample")
 
 
 def _by_row(

@@ -12,7 +12,7 @@ _QUALITY = 72
 Read = Callable[[int], Path | None]
 
 
-def thumbnails(rows: Iterable[int], path_of: Read) -> dict[int, str]:
+def thumbnails(rows: Iterable[int], path_of: Read | None) -> dict[int, str]:
     """Make small JPEG pictures of the first of some samples.
 
     Stops at `MOST_PICTURES`, or where all together would pass `MOST_BYTES`. Files that cannot be
@@ -21,13 +21,15 @@ def thumbnails(rows: Iterable[int], path_of: Read) -> dict[int, str]:
     Parameters
     ----------
     rows : samples, the most wanted first; doubled ones count once
-    path_of : gives the file of a sample, or None
+    path_of : gives the file of a sample, or None; None where there are no pictures
 
     Returns
     -------
     data URI by row
     """
     found: dict[int, str] = {}
+    if path_of is None:
+        return found
     n_bytes = 0
     for row in dict.fromkeys(rows):
         path = path_of(row)
@@ -41,10 +43,8 @@ def thumbnails(rows: Iterable[int], path_of: Read) -> dict[int, str]:
     return found
 
 
-def reader(paths: Sequence[str | Path | None] | None) -> Read:
+def reader(paths: Sequence[str | Path | None]) -> Read:
     """Look paths up in a list, one for each sample."""
-    if paths is None:
-        return lambda row: None
 
     def read(row: int) -> Path | None:
         path = paths[row]

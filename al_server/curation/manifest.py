@@ -10,12 +10,10 @@ In a notebook::
 """
 
 import json
-import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -25,13 +23,12 @@ from al_server.curation.amounts import Amount
 from al_server.curation.curated import Curated
 from al_server.curation.pipeline import Pipeline
 from al_server.errors import BadInput
+from strategies.provenance import differences, hash_array, versions
 
 if TYPE_CHECKING:
-    from strategies.filters.points import Filter
+    from strategies.filters.points import Filter, Metric
 
 FORMAT: Final = 1
-PACKAGES: Final = ("al-server", "numpy", "numba", "scipy", "scikit-learn")
-_BLOCK_ROWS: Final = 65_536
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class Manifest:
     metric : what distances mean
     k : neighbors of each sample
     settings : of each filter, defaults too, as text
-    versions : of Python and of the packages that decide
+    versions : of Python, of the packages that decide, and the processor
     inputs : shape and SHA-256 of vectors, ids, classes and contents
     counts : how many samples there were, stay, and went by each filter
     kept : SHA-256 of the names that stay, sorted
@@ -61,7 +58,7 @@ class Manifest:
     amounts: dict[str, Amount]
     keep: Amount | None
     keep_by: str
-    metric: str
+    metric: "Metric"
     k: int
     settings: dict[str, str]
     versions: dict[str, str]
@@ -103,7 +100,7 @@ def curate(
         metric=pipeline.metric,
         k=pipeline.k,
         settings={name: repr(one) for name, one in pipeline.filters.items()},
-        versions=_versions(),
+        versions=versions(),
         inputs=_inputs(pipeline),
         counts=dict(counts),
         kept=_hash_texts(sorted(curated.sample_ids[row] for row in curated.kept)),
@@ -142,12 +139,12 @@ def replay(
         sample_ids,
         classes=classes,
         contents=contents,
-        metric=manifest.metric,  # type: ignore[arg-type]
+        metric=manifest.metric,
         chain=[made.get(name, name) for name in manifest.chain],
         keep_by=made.get(manifest.keep_by, manifest.keep_by),
         k=manifest.k,
     )
-    differs = _differences("samples", manifest.inputs, _inputs(pipeline))
+    differs = differences("samples", manifest.inputs, _inputs(pipeline))
     if differs:
         raise BadInput(
             f"these are not the samples of the manifest: {'; '.join(differs)}",
@@ -156,9 +153,9 @@ def replay(
     curated, again = curate(pipeline, manifest.amounts, keep=manifest.keep)
     if again.kept != manifest.kept:
         differs = [
-            *_differences("settings", manifest.settings, again.settings),
-            *_differences("versions", manifest.versions, again.versions),
-            *_differences("counts", manifest.counts, again.counts),
+            *differences("settings", manifest.settings, again.settings),
+            *differences("versions", manifest.versions, again.versions),
+            *differences("counts", manifest.counts, again.counts),
         ]
         raise BadInput(
             "other samples are kept now: "
@@ -199,17 +196,8 @@ def _inputs(pipeline: Pipeline) -> dict[str, str]:
         "classes": pipeline.classes,
         "contents": pipeline.contents,
     }
-    found = {name: _hash_rows(array, order) for name, array in arrays.items() if array is not None}
+    found = {name: hash_array(array, order) for name, array in arrays.items() if array is not None}
     return found | {"sample_ids": _hash_texts(pipeline.sample_ids[row] for row in order)}
-
-
-def _hash_rows(array: NDArray[Any], order: NDArray[np.int64]) -> str:
-    """Return dtype, shape and SHA-256 of the bytes, lowest byte first."""
-    digest = sha256()
-    for start in range(0, len(order), _BLOCK_ROWS):
-        block = array[order[start : start + _BLOCK_ROWS]]
-        digest.update(block.astype(block.dtype.newbyteorder("<"), copy=False).tobytes())
-    return f"{array.dtype.name}{list(array.shape)} {digest.hexdigest()}"
 
 
 def _hash_texts(texts: Iterable[str]) -> str:
@@ -217,21 +205,3 @@ def _hash_texts(texts: Iterable[str]) -> str:
     for text in texts:
         digest.update(json.dumps(text).encode() + b"\n")
     return digest.hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
-def _differences(what: str, before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
-    return [
-        f"{what}.{name} was {before.get(name, 'not there')}, is {now.get(name, 'not there')}"
-        for name in {**before, **now}
-        if before.get(name) != now.get(name)
-    ]
