@@ -108,11 +108,13 @@ class Embedded(NamedTuple):
         was given an array, the first rows of that one
     positions : int64 array of shape (n_embedded,), ascending; vectors[j] is of items[positions[j]]
     failures : list of Failed, by ascending position
+    n_cached : int, how many items' vectors were found in the cache
     """
 
     vectors: Vectors
     positions: NDArray[np.int64]
     failures: list[Failed]
+    n_cached: int
 
 
 _BATCH_SIZE = {"image": 8, "text": 1024}  # where the embedder does not say
@@ -175,7 +177,7 @@ def embed_all(
     size = _batch_size(embedder, items, cache, batch_size)
     reasons: dict[int, str] = {}
     copies: list[tuple[int, int]] = []
-    n_done = 0
+    n_done = n_cached = 0
     with closing(read_ahead(embedder, items, cache, n_ahead=_AHEAD)) as read:
         batches = cut(read, size=size)
         stream = (
@@ -187,6 +189,7 @@ def embed_all(
             for batch, answer in answers:
                 _settle(batch, answer, embedder.id, cache, out=vectors, reasons=reasons)
                 copies += batch.copies
+                n_cached += len(batch.known)
                 n_done += batch.n_items
                 if progress is not None:
                     progress(n_done, len(items))
@@ -196,7 +199,9 @@ def embed_all(
         vectors[position] = vectors[first]
         if first in reasons:
             reasons[position] = reasons[first]
-    return _without(vectors, [Failed(*one) for one in sorted(reasons.items())])
+    failures = [Failed(*one) for one in sorted(reasons.items())]
+    positions = _close_gaps(vectors, failures)
+    return Embedded(vectors[: len(positions)], positions, failures, n_cached)
 
 
 def _batch_size(
@@ -258,8 +263,8 @@ def _settle(
         cache.put_many(embedder_id, fresh)
 
 
-def _without(vectors: NDArray[np.floating[Any]], failures: list[Failed]) -> Embedded:
-    """Move the rows together, over those that were never filled."""
+def _close_gaps(vectors: NDArray[np.floating[Any]], failures: list[Failed]) -> NDArray[np.int64]:
+    """Move the rows together, over those that were never filled; return which they were."""
     kept = np.ones(len(vectors), dtype=bool)
     kept[[failed.position for failed in failures]] = False
     positions = np.flatnonzero(kept)
@@ -268,4 +273,4 @@ def _without(vectors: NDArray[np.floating[Any]], failures: list[Failed]) -> Embe
         for start in range(0, len(positions), _ROWS_MOVED):
             rows = positions[start : start + _ROWS_MOVED]
             vectors[start : start + len(rows)] = vectors[rows]
-    return Embedded(vectors[: len(positions)], positions, failures)
+    return positions

@@ -111,7 +111,7 @@ def embed(
         else:
             shape = _write_reduced(out, dtype, wanted, embedded.vectors, arrays)
             name = f"{made.id} and {wanted}"
-    _say(out, shape, name, failures, as_json)
+    _say(out, shape, name, embedded.n_cached, failures, as_json)
 
 
 def _reduction_name(reduce: str | None) -> "ReductionName | None":
@@ -182,6 +182,7 @@ def _say(
     out: Path,
     shape: tuple[int, ...],
     embedder_id: str,
+    n_cached: int,
     failures: list[tuple[str, str]],
     as_json: bool,
 ) -> None:
@@ -193,8 +194,12 @@ def _say(
                 "n_samples": n_samples,
                 "n_features": n_features,
                 "embedder": embedder_id,
+                "n_cached": n_cached,
                 "failures": [{"sample": name, "reason": reason} for name, reason in failures],
             }
         )
     else:
-        click.echo(f"wrote {out}: {n_samples:,} samples, {n_features} features, by {embedder_id}")
+        before = f"; {n_cached:,} were embedded before" if n_cached else ""
+        click.echo(
+            f"wrote {out}: {n_samples:,} samples, {n_features} features, by {embedder_id}{before}"
+        )

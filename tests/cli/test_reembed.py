@@ -16,6 +16,11 @@ def test_vectors_are_compared_first_and_taken_when_asked(served: Al, server: Run
     said = served("reembed", "again", "--reduce", "svd:2", "--switch")
     assert "of 20 labels" in said.stdout and "goes on with the new vectors" in said.stdout
     assert served.json("campaign", "show", "again")["n_features"] == 2
+    said = served("reembed", "again", "--status")
+    assert said.stdout.startswith("done: with each label left out in turn")
+    assert served("reembed", "again", "--stop").stdout == said.stdout, "it is over"
+    said = served("reembed", "again", "--stop", "--reduce", "svd:2")
+    assert said.exit_code == 1 and "leave out --reduce" in said.stderr
 
 
 def test_create_takes_a_reduction(served: Al, server: Running):
@@ -36,7 +41,9 @@ def test_embed_reduces_what_it_writes(al: Al, tmp_path: Path):
     options = ["--column", "text", "--id-column", "id", "--embedder", "tfidf"]
     place = ["--out", tmp_path / "t.npz", "--data", tmp_path / "data"]
     said = al("embed", tmp_path / "t.csv", *options, *place, "--reduce", "svd:4")
-    assert said.exit_code == 0, said.output
+    assert said.exit_code == 0 and "before" not in said.stdout, said.output
+    said = al("embed", tmp_path / "t.csv", *options, *place, "--reduce", "svd:4")
+    assert "20 were embedded before" in said.stdout
     with np.load(tmp_path / "t.npz") as written:
         assert written["X"].shape == (20, 4)
         np.testing.assert_allclose(np.linalg.norm(written["X"], axis=1), 1, atol=1e-6)
