@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
+from al_server.answers import CampaignInfo
 from al_server.campaign.campaign import Campaign
 from al_server.campaign.embedding import check_permitted
 from al_server.campaign.intake import Intake, Workplace
@@ -23,7 +24,7 @@ from al_server.curation.desk import CurationDesk
 from al_server.data_folder import DataFolder
 from al_server.errors import ALError, BadInput, NotReady, UnknownCampaign
 from al_server.integration import integration_folder
-from al_server.models import CampaignInfo, CampaignSpec, Source
+from al_server.models import CampaignSpec, Source
 from al_server.sources.fetch import Fetcher
 from al_server.sources.paths import resolve
 from al_server.store.catalog import Catalog, StoredCampaign

@@ -7,8 +7,8 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, MultiSocketServer
 from waitress.task import ErrorTask
 
+from al_server.answers import ErrorBody, ErrorOut
 from al_server.config import Settings
-from al_server.models import ErrorBody, ErrorOut
 
 CONNECTION_LIMIT = 2000
 

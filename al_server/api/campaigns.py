@@ -2,17 +2,10 @@
 
 from flask import Blueprint
 
+from al_server.answers import CampaignInfo, Campaigns, ClassesOut, Progress
 from al_server.api.context import registry
 from al_server.api.operation import operation
-from al_server.models import (
-    CampaignInfo,
-    Campaigns,
-    CampaignSpec,
-    ClassesIn,
-    ClassesOut,
-    Progress,
-    SamplesIn,
-)
+from al_server.models import CampaignSpec, ClassesIn, SamplesIn
 
 bp = Blueprint("campaigns", __name__)
 

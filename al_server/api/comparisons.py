@@ -4,9 +4,10 @@ from typing import Final, Literal
 
 from flask import Blueprint, Response, send_file
 
+from al_server.answers import ComparisonInfo, Comparisons
 from al_server.api.context import registry
 from al_server.api.operation import operation
-from al_server.models import ComparisonIn, ComparisonInfo, Comparisons, Model
+from al_server.models import ComparisonIn, Model
 
 bp = Blueprint("comparisons", __name__)
 Format = Literal["json", "html", "csv", "png", "svg"]

@@ -6,9 +6,9 @@ A person who asked for a page gets the same on a page.
 from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from al_server.answers import ErrorBody, ErrorOut
 from al_server.api.json_bodies import answer_json
 from al_server.errors import ALError
-from al_server.models import ErrorBody, ErrorOut
 
 API_PREFIX = "/api/"
 

@@ -3,9 +3,10 @@
 from flask import Blueprint
 from pydantic import Field
 
+from al_server.answers import NextBatch, Recorded, Undone
 from al_server.api.context import registry
 from al_server.api.operation import operation
-from al_server.models import Annotator, LabelsIn, Model, NextBatch, Recorded, Undone
+from al_server.models import Annotator, LabelsIn, Model
 
 bp = Blueprint("labels", __name__)
 

@@ -10,9 +10,10 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 import al_server
+from al_server.answers import ErrorOut
 from al_server.api.operation import Operation, operation_of
 from al_server.api.validation import NoQuery
-from al_server.models import ErrorOut, Name, SampleId
+from al_server.models import Name, SampleId
 from al_server.security.access import CSRF_HEADER, OPEN_ENDPOINTS
 
 Json = dict[str, Any]

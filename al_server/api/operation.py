@@ -1,4 +1,4 @@
-"""Binds the models of `al_server.models` to views.
+"""Binds the models of requests and answers to views.
 
 A view says in its signature what it takes and gives; this reads the request accordingly, calls the
 view, and writes the answer. The same reading is kept on the view as an `Operation`, from which

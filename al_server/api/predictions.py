@@ -2,9 +2,10 @@
 
 from flask import Blueprint
 
+from al_server.answers import CampaignInfo, PredictOut
 from al_server.api.context import registry
 from al_server.api.operation import operation
-from al_server.models import CampaignInfo, PredictIn, PredictionsIn, PredictOut
+from al_server.models import PredictIn, PredictionsIn
 
 bp = Blueprint("predictions", __name__)
 

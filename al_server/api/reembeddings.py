@@ -2,9 +2,10 @@
 
 from flask import Blueprint
 
+from al_server.answers import ReembedInfo
 from al_server.api.context import registry
 from al_server.api.operation import operation
-from al_server.models import ReembedIn, ReembedInfo
+from al_server.models import ReembedIn
 
 bp = Blueprint("reembeddings", __name__)
 

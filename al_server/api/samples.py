@@ -3,10 +3,11 @@
 from flask import Blueprint, Response
 from pydantic import Field
 
+from al_server.answers import SampleInfo, Similar
 from al_server.api import media
 from al_server.api.context import registry
 from al_server.api.operation import operation
-from al_server.models import Model, SampleInfo, Similar
+from al_server.models import Model
 
 bp = Blueprint("samples", __name__)
 

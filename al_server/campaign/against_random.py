@@ -31,9 +31,9 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from al_server.answers import AgainstRandom, ComparedPoint, Gain
 from al_server.campaign.ledger import Ledger
 from al_server.campaign.loop import Loop
-from al_server.models import AgainstRandom, ComparedPoint, Gain
 from strategies.kernels.distances import cosine_distances
 from strategies.pool import Status
 

@@ -12,6 +12,21 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from al_server.answers import (
+    CampaignInfo,
+    ClassesOut,
+    Failure,
+    NextBatch,
+    PickedSample,
+    Prediction,
+    PredictOut,
+    Progress,
+    Receipt,
+    Recorded,
+    SampleInfo,
+    Similar,
+    Undone,
+)
 from al_server.campaign.against_random import LiveComparison, LiveSample
 from al_server.campaign.describe import Describer, Media
 from al_server.campaign.extracts import AnswerRow, Answers, BeliefsOfOthers, PredictionRow
@@ -22,25 +37,7 @@ from al_server.campaign.pool_state import PoolState
 from al_server.campaign.predicting import own_rows, predict
 from al_server.campaign.writer import Writer
 from al_server.errors import AlreadyExists, Busy
-from al_server.models import (
-    AnswerIn,
-    CampaignInfo,
-    ClassesOut,
-    Failure,
-    NextBatch,
-    PickedSample,
-    PredictIn,
-    Prediction,
-    PredictionsIn,
-    PredictOut,
-    Progress,
-    Receipt,
-    Recorded,
-    SampleInfo,
-    Similar,
-    Source,
-    Undone,
-)
+from al_server.models import AnswerIn, PredictIn, PredictionsIn, Source
 from al_server.store.catalog import Prepared, StoredCampaign, state_change
 from embeddings.reduction import Reduction
 from strategies.kernels.distances import cosine_distances

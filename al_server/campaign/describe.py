@@ -7,11 +7,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from al_server.campaign.ledger import Ledger
-from al_server.campaign.names import Names
-from al_server.campaign.pool_state import Label, PoolState
-from al_server.errors import NotFound
-from al_server.models import (
+from al_server.answers import (
     AnswerOut,
     NearestLabeled,
     PickedSample,
@@ -21,6 +17,10 @@ from al_server.models import (
     SampleInfo,
     SimilarSample,
 )
+from al_server.campaign.ledger import Ledger
+from al_server.campaign.names import Names
+from al_server.campaign.pool_state import Label, PoolState
+from al_server.errors import NotFound
 from al_server.models import Label as LabelName
 from al_server.store.catalog import Catalog, StoredSample
 from strategies.pool import Status

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from al_server import plugins
+from al_server.answers import Failure
 from al_server.campaign.pool_files import unit_rows
 from al_server.errors import BadInput, BadSource
-from al_server.models import Failure
 from al_server.sources.listing import Listing, only
 from al_server.sources.paths import resolve
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from al_server.answers import CurvePoint
 from al_server.campaign.classifier import NOTHING, Answers
-from al_server.models import CurvePoint
 from strategies.kernels.distances import cosine_distances
 
 

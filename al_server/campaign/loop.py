@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Update
 
+from al_server.answers import Measured
 from al_server.campaign.ledger import Counts, Ledger
 from al_server.campaign.lottery import Lottery
 from al_server.campaign.measured import believed_label, random_accuracy
@@ -31,7 +32,7 @@ from al_server.campaign.offering import (
 from al_server.campaign.pool_state import Label, PoolState
 from al_server.campaign.recording import answer_events
 from al_server.errors import ALError, NothingToUndo, StrategyFailed
-from al_server.models import AnswerIn, CampaignSpec, Measured
+from al_server.models import AnswerIn, CampaignSpec
 from al_server.store.event_log import Event, EventLog, NewSample
 from strategies.pool import Explanation, PoolView, Strategy
 

@@ -14,9 +14,9 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from al_server.answers import Measured
 from al_server.campaign.ledger import Ledger, as_label
 from al_server.campaign.pool_state import Label, PoolState
-from al_server.models import Measured
 from al_server.store.event_log import StoredLabel
 from strategies.pool import Status
 

@@ -8,12 +8,13 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from al_server.answers import NearestLabeled, PredictOut
 from al_server.campaign.describe import Describer
 from al_server.campaign.names import Names
 from al_server.campaign.pool_files import unit_rows
 from al_server.campaign.pool_state import PoolState
 from al_server.errors import BadInput
-from al_server.models import NearestLabeled, PredictIn, PredictionsIn, PredictOut
+from al_server.models import PredictIn, PredictionsIn
 from al_server.sources.listing import shown
 from embeddings.reduction import Reduction, apply_all
 

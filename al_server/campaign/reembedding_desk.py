@@ -6,11 +6,12 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
+from al_server.answers import Gain, ReembedInfo, VectorsCompared
 from al_server.campaign.campaign import Campaign
 from al_server.campaign.intake import Workplace
 from al_server.campaign.reembedding import NewVectors, check_request, make_vectors
 from al_server.errors import ALError, BadInput, Busy, NotFound
-from al_server.models import Gain, ReembedIn, ReembedInfo, VectorsCompared
+from al_server.models import ReembedIn
 from al_server.store.catalog import Catalog
 from embeddings.errors import EmbeddingError, Interrupted
 from embeddings.paired_gain import PairedGain

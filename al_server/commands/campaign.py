@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from al_server.answers import CampaignInfo, Campaigns, ClassesOut
 from al_server.commands.connection import Connection, campaign_path, url_option
 from al_server.commands.create import add_samples, create
 from al_server.commands.output import (
@@ -16,7 +17,6 @@ from al_server.commands.output import (
     print_table,
 )
 from al_server.errors import BadInput
-from al_server.models import CampaignInfo, Campaigns, ClassesOut
 
 FORMATS = ("csv", "jsonl", "parquet")
 

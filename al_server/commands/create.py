@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from al_server.answers import CampaignInfo
 from al_server.commands.connection import Connection, campaign_path, url_option
 from al_server.commands.output import as_json_option, bar, examples, print_failures, print_json
 from al_server.commands.source_options import (
@@ -15,7 +16,6 @@ from al_server.commands.source_options import (
     source_options,
 )
 from al_server.errors import BadInput, NotReady
-from al_server.models import CampaignInfo
 
 POLL_S = 0.3
 labels_option = click.option(

@@ -10,10 +10,11 @@ import click
 from numpy.typing import NDArray
 
 from al_server import plugins
+from al_server.answers import Failure
 from al_server.commands.output import bar, follow
 from al_server.config import Settings
 from al_server.errors import BadInput, BadSource
-from al_server.models import Failure, Source
+from al_server.models import Source
 from al_server.sources.fetch import Fetcher
 from al_server.sources.listing import Listing, only
 from al_server.sources.read import read_source

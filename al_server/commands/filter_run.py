@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from al_server.answers import Failure
 from al_server.commands.filter_source import Data, contents_of, read
 from al_server.commands.output import bar, follow, print_failures, print_json
 from al_server.curation import image_checks, manifest, writing
@@ -18,7 +19,6 @@ from al_server.curation.gate import Gate
 from al_server.curation.near_duplicates import NearDuplicates
 from al_server.curation.pipeline import Pipeline, make_filter, reason_of
 from al_server.errors import BadInput
-from al_server.models import Failure
 
 UNREADABLE = "unreadable"
 EXACT = "exact_duplicates"

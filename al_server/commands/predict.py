@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
+from al_server.answers import Predicted, PredictOut
 from al_server.commands.connection import Connection, campaign_path, url_option
 from al_server.commands.output import as_json_option, examples, print_json
-from al_server.models import Predicted, PredictOut
 from al_server.sources.arrays import read_npy, read_npz
 
 MAX_SAMPLES = 10_000

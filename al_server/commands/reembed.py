@@ -6,11 +6,11 @@ from typing import Literal
 
 import click
 
+from al_server.answers import ReembedInfo
 from al_server.commands.connection import Connection, campaign_path, url_option
 from al_server.commands.output import as_json_option, bar, examples, print_json
 from al_server.commands.source_options import absolute
 from al_server.errors import BadInput, NotReady
-from al_server.models import ReembedInfo
 
 POLL_S = 0.3
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from al_server.answers import ComparisonInfo
 from al_server.comparisons import kept
 from al_server.comparisons.limits import check_enough, plan_of
 from al_server.comparisons.process import Job, Process, Start
 from al_server.errors import Busy, NotFound
 from al_server.lab.writing import write_whole
-from al_server.models import ComparisonIn, ComparisonInfo
+from al_server.models import ComparisonIn
 
 if TYPE_CHECKING:
     from al_server.campaign.campaign import Campaign

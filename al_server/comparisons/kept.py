@@ -8,8 +8,9 @@ from typing import Final
 import orjson
 from pydantic import BaseModel
 
+from al_server.answers import ComparisonInfo, ComparisonVerdict
 from al_server.lab.writing import write_whole
-from al_server.models import ComparisonIn, ComparisonInfo, ComparisonVerdict
+from al_server.models import ComparisonIn
 
 FOLDER: Final = "comparisons"
 ASKED: Final = "asked.json"

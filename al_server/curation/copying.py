@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
+from al_server.answers import Failure
 from al_server.curation.writing import is_full
-from al_server.models import Failure
 
 
 def copy_files(

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from al_server.models import Failure
+from al_server.answers import Failure
 from embeddings.errors import Unreadable
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from al_server.models import Failure
+from al_server.answers import Failure
 from al_server.sources.listing import MAX_ID_LENGTH
 from al_server.sources.paths import is_inside, real_path
 

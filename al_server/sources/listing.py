@@ -9,8 +9,8 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from al_server.answers import Failure
 from al_server.errors import BadSource
-from al_server.models import Failure
 
 _T = TypeVar("_T")
 KnownLabel = str | list[str] | None

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from al_server.answers import Failure
 from al_server.errors import BadSource
-from al_server.models import Failure
 from al_server.sources.listing import MAX_ID_LENGTH, Listing, only, shown
 
 MAX_BYTES = 512 * 2**20

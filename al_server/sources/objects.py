@@ -12,8 +12,9 @@ from math import ceil, floor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from al_server.answers import Failure
 from al_server.errors import BadSource
-from al_server.models import Failure, Source
+from al_server.models import Source
 from al_server.sources.annotations.boxes import Annotations, Box, Unusable
 from al_server.sources.annotations.coco import read_coco
 from al_server.sources.annotations.label_studio import read_label_studio

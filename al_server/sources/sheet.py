@@ -7,8 +7,8 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from al_server.answers import Failure
 from al_server.errors import BadSource
-from al_server.models import Failure
 
 CSV_SUFFIXES = {".csv": ",", ".tsv": "\t"}
 JSONL_SUFFIXES = (".jsonl", ".ndjson")

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from al_server.answers import Failure
 from al_server.errors import BadSource
-from al_server.models import Failure, Source
+from al_server.models import Source
 from al_server.sources.columns import is_empty, is_list, labels, texts, vectors
 from al_server.sources.fetch import Fetched, Fetcher
 from al_server.sources.listing import KnownLabel, Listing, check_ids, class_names

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import orjson
 
+from al_server.answers import Failure
 from al_server.errors import BadSource
-from al_server.models import Failure, Source
+from al_server.models import Source
 from al_server.sources.folder import find_files, folder_label, printable
 from al_server.sources.listing import MAX_ID_LENGTH, Listing, class_names
 from al_server.sources.scenes import HEIGHT, WIDTH, SceneCuts

@@ -8,8 +8,9 @@ from typing import Any, Literal, TypedDict, Unpack
 from sqlalchemy import Engine, Update, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from al_server.answers import Failure
 from al_server.errors import AlreadyExists
-from al_server.models import CampaignSpec, Failure
+from al_server.models import CampaignSpec
 from al_server.store.database import writing
 from al_server.store.tables import campaigns, samples
 

@@ -9,11 +9,11 @@ from flask import Blueprint, redirect, render_template, url_for
 from werkzeug import Response
 
 from al_server import plugins
+from al_server.answers import CampaignInfo, Progress
 from al_server.api.comparisons import report_file
 from al_server.api.context import registry, settings
 from al_server.comparisons.limits import lacking
 from al_server.curation.answers import KEEP_BY
-from al_server.models import CampaignInfo, Progress
 from strategies.shelf import SHELF
 
 bp = Blueprint(

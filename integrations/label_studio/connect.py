@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from al_server.answers import Failure
 from al_server.config import Settings
 from al_server.errors import NotReady, UnknownCampaign
-from al_server.models import Failure
 from integrations.label_studio.admission import Checked, spec_of
 from integrations.label_studio.client import Client
 from integrations.label_studio.config_parser import Control

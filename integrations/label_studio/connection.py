@@ -7,8 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from al_server.answers import Failure
 from al_server.integration import integration_folder
-from al_server.models import Failure, Name
+from al_server.models import Name
 
 FILE_NAME = "connection.json"
 QUEUE_VERSION = "al-queue"

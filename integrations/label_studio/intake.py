@@ -5,8 +5,8 @@ from concurrent.futures import wait
 from pathlib import Path
 from typing import Any
 
+from al_server.answers import Failure
 from al_server.campaign.campaign import Campaign
-from al_server.models import Failure
 from integrations.label_studio.client import Client
 from integrations.label_studio.config_parser import Control
 from integrations.label_studio.media import MediaFetcher

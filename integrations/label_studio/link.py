@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from al_server.answers import Failure, Prediction
 from al_server.campaign.campaign import Campaign
-from al_server.models import Failure, Prediction
 from integrations.label_studio.answers import result_of
 from integrations.label_studio.client import Client
 from integrations.label_studio.config_parser import Control, parse_config

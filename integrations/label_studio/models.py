@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from al_server.models import Failure, Model, Name
+from al_server.answers import Failure
+from al_server.models import Model, Name
 
 FAILING = "background work is tried again"
 """How the problem begins that goes away by itself."""

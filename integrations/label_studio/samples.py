@@ -8,8 +8,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from al_server.answers import Failure
 from al_server.campaign.campaign import Campaign
-from al_server.models import Failure, Source
+from al_server.models import Source
 from integrations.label_studio.config_parser import Control
 from integrations.label_studio.media import MediaFetcher
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from al_server.answers import AgainstRandom
 from al_server.campaign.against_random import LiveSample, against_random, gain_of
 from al_server.campaign.loop import Loop
-from al_server.models import AgainstRandom, AnswerIn
+from al_server.models import AnswerIn
 from tests.campaign.conftest import MakeToy, Open
 from tests.toys_campaign import ToyCampaign, lease, say, undo
 

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from al_server.answers import Prediction
 from al_server.campaign.campaign import Campaign
-from al_server.models import AnswerIn, Prediction, PredictionsIn
+from al_server.models import AnswerIn, PredictionsIn
 from tests.campaign.conftest import MakeToy, Open
 from tests.toys_campaign import CLASSES
 

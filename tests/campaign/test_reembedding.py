@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from al_server import plugins
+from al_server.answers import ReembedInfo
 from al_server.campaign.campaign import Campaign
 from al_server.campaigns import CampaignRegistry
 from al_server.config import Settings
 from al_server.errors import BadInput, Busy, NotFound, UnknownPlugin
-from al_server.models import AnswerIn, CampaignSpec, PredictIn, ReembedIn, ReembedInfo, Source
+from al_server.models import AnswerIn, CampaignSpec, PredictIn, ReembedIn, Source
 from tests.toys import LetterEmbedder, unit_rows
 
 WITHIN_S = 120

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from al_server import plugins
+from al_server.answers import CampaignInfo
 from al_server.campaigns import CampaignRegistry
 from al_server.config import Settings
 from al_server.errors import (
@@ -25,7 +26,7 @@ from al_server.errors import (
     UnknownClass,
     UnknownPlugin,
 )
-from al_server.models import AnswerIn, CampaignInfo, CampaignSpec, Source
+from al_server.models import AnswerIn, CampaignSpec, Source
 from tests.toys import ColorEmbedder, LetterEmbedder
 
 WITHIN_S = 60

@@ -9,8 +9,8 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import Engine, inspect, text
 
+from al_server.answers import Failure
 from al_server.errors import StorageUnavailable
-from al_server.models import Failure
 from al_server.store.catalog import Catalog, Prepared
 from al_server.store.database import open_database, sqlite_url, writing
 from al_server.store.tables import metadata

@@ -14,12 +14,13 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from al_server.answers import CampaignInfo
 from al_server.app import create_app
 from al_server.campaign.campaign import Campaign
 from al_server.campaigns import CampaignRegistry
 from al_server.config import Settings
 from al_server.http_server import open_server
-from al_server.models import AnswerIn, CampaignInfo, CampaignSpec, Source
+from al_server.models import AnswerIn, CampaignSpec, Source
 
 DIGITS = [str(digit) for digit in range(10)]
 N_DIGITS = 48

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from al_server.answers import Failure
 from al_server.errors import BadSource
-from al_server.models import Failure
 
 MAX_JSON_BYTES = 512 * 2**20
 """Longest JSON file: COCO's own, of 118,000 photos, has 448 MB."""

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from al_server.answers import Failure
 from al_server.errors import BadSource
-from al_server.models import Failure
 from al_server.sources.annotations.boxes import (
     Annotated,
     Annotations,

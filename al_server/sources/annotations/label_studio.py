@@ -5,8 +5,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from al_server.answers import Failure
 from al_server.errors import BadSource
-from al_server.models import Failure
 from al_server.sources.annotations.boxes import (
     Annotated,
     Annotations,

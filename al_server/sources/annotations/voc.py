@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 from xml.parsers import expat
 
-from al_server.models import Failure
+from al_server.answers import Failure
 from al_server.sources.annotations.boxes import (
     Annotated,
     Annotations,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from al_server.answers import Failure
 from al_server.errors import ALError
-from al_server.models import Failure
 from integrations.label_studio.link import N_VERSIONS, Link
 from integrations.label_studio.worker import Worker
 from tests.integrations.label_studio.conftest import CONFIG, deliver, ours, queue_of, wanted
