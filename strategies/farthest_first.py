@@ -85,15 +85,14 @@ def pick(
     )
     n_picked = 0
     if n_picks:
-        with threads_for(n * max(1, n_picks // 100) * vectors.shape[1]) as n_threads:
-            n_picked = _pick(points, picks, n_threads)
+        n_picked = _pick(points, picks, n * max(1, n_picks // 100) * vectors.shape[1])
     rest = np.flatnonzero(points.bounds >= 0) if n_picked < n_picks else picks[:0]
     picks[n_picked:] = rest[np.argsort(points.keys[rest], kind="stable")][: n_picks - n_picked]
     return picks
 
 
-def _pick(points: Points, picks: Counts, n_threads: int) -> int:
-    """Pick while there are scores above 0; returns how many."""
+def _pick(points: Points, picks: Counts, n_steps: int) -> int:
+    """Pick while there are scores above 0; returns how many. Takes a turn for each round."""
     centers = np.zeros((len(picks), _width(points.vectors)), np.float32)
     few = max(FEWEST, min(MOST, FEW_BYTES // centers[0].nbytes))
     # nothing is picked yet, so that all bounds are exact
@@ -108,17 +107,18 @@ def _pick(points: Points, picks: Counts, n_threads: int) -> int:
     n_homes = min(kernel.MOST_HOMES, len(scores) // POINTS_A_HOME, len(picks) // PICKS_A_HOME)
     rings, n_ringed = np.empty((0, 0), np.uint8), 0
     while n_picked < len(picks):
-        if 1 < n_homes <= n_picked:
-            if n_ringed == 0:
-                rings = np.empty((n_homes, len(picks)), np.uint8)
-                _settle(points, centers[:n_homes], n_threads)
-            kernel.ring(centers[:n_homes], centers[:n_picked], n_ringed, rings)
-            n_ringed = n_picked
-        threshold = _threshold(points, top, n_wanted)
-        active, ends = _collect(points, threshold, n_picked)
-        if len(active):
-            _search(points, active, ends, centers[:n_picked], rings, threshold, n_threads)
-        best, top, end = _best(points, active, threshold, few)
+        with threads_for(n_steps) as n_threads:
+            if 1 < n_homes <= n_picked:
+                if n_ringed == 0:
+                    rings = np.empty((n_homes, len(picks)), np.uint8)
+                    _settle(points, centers[:n_homes], n_threads)
+                kernel.ring(centers[:n_homes], centers[:n_picked], n_ringed, rings)
+                n_ringed = n_picked
+            threshold = _threshold(points, top, n_wanted)
+            active, ends = _collect(points, threshold, n_picked)
+            if len(active):
+                _search(points, active, ends, centers[:n_picked], rings, threshold, n_threads)
+            best, top, end = _best(points, active, threshold, few)
         if len(best):
             n_picked = kernel.pick(points, best, centers, n_picked, top, end, picks)
         if top > threshold:

@@ -1,28 +1,27 @@
-# mypy: disallow-untyped-decorators=False
 """Join the components of a neighborhood graph by their nearest pairs of samples."""
 
 import numpy as np
-from numba import njit, prange
 from numpy.typing import NDArray
 
-from strategies.kernels.curation_linkage import NOBODY, Clusters, Doubles, Ints, height_between
-from strategies.kernels.threads import threads_for
+from strategies.filters.points import Points, Progress
+from strategies.filters.search import Search, everywhere, near_clusters
 from strategies.pool import Rows
 
-CHUNK = 16  # rows that meet a vector while it is in the cache
+Labels = NDArray[np.int32]
 
 
-def joined(neighbors: Ints, clusters: Clusters) -> Rows:
+def joined(points: Points, *, progress: Progress | None = None) -> Rows:
     """Return the links that connect all components, by the nearest pairs.
 
     Again and again each component but the largest, which the others find, is linked with the
     nearest sample outside of it; of equally near pairs, the one of the lower, then of the other
-    lower row. Links so found are those of a minimum spanning tree over the components (Boruvka).
+    lower row. Links so found are those of a minimum spanning tree over the components (Boruvka),
+    where every pair is measured; else they are searched for where the neighbors were.
 
     Parameters
     ----------
-    neighbors : int32 array of shape (n, k); NOBODY where there are fewer
-    clusters : each row its own
+    points : "geodesic" ones are measured by the length of differences
+    progress : called with the share of a search that is done, again and again from 0 to 1
 
     Returns
     -------
@@ -30,23 +29,27 @@ def joined(neighbors: Ints, clusters: Clusters) -> Rows:
 
     Notes
     -----
-    Time O(m n n_features) for m samples outside of the largest component, at most log2 of the
-    number of components times; memory O(n k).
+    Time that of finding the neighbors, at most log2 of the number of components times, for the
+    samples outside of the largest; memory O(n n_features).
     """
+    neighbors = points.neighbors.rows
     n, k = neighbors.shape
-    known = neighbors.ravel() != NOBODY
+    known = neighbors.ravel() >= 0
     links = np.stack([np.arange(n).repeat(k)[known], neighbors.ravel()[known]], axis=1)
     n_left, labels = _connected(links, n)
     found: list[Rows] = [np.empty((0, 2), np.int64)]
+    if n_left > 1:
+        make = everywhere if points.exact else near_clusters
+        search = make(points.vectors, "cosine" if points.metric == "cosine" else "euclidean")
     while n_left > 1:
-        links = _nearest_pairs(labels, n_left, clusters)
+        links = _nearest_pairs(search, labels, n_left, progress)
         found.append(links)
         n_left, of_label = _connected(labels[links], n_left)
         labels = of_label[labels]
     return np.concatenate(found)
 
 
-def _connected(links: NDArray[np.integer], n: int) -> tuple[int, Ints]:
+def _connected(links: NDArray[np.integer], n: int) -> tuple[int, Labels]:
     """Return how many components there are, and which each of n vertices is in."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -56,33 +59,24 @@ def _connected(links: NDArray[np.integer], n: int) -> tuple[int, Ints]:
     return n_components, labels.astype(np.int32)
 
 
-def _nearest_pairs(labels: Ints, n_labels: int, clusters: Clusters) -> Rows:
+def _nearest_pairs(
+    search: Search, labels: Labels, n_labels: int, progress: Progress | None
+) -> Rows:
     """Return the nearest pair of each component but the largest, each pair once."""
-    largest = np.bincount(labels, minlength=n_labels).argmax()
-    rows = np.flatnonzero(labels != largest).astype(np.int32)
-    others, heights = np.empty(len(rows), np.int32), np.empty(len(rows))
-    with threads_for(len(rows) * clusters.sums.size):
-        _find_nearest_outside(clusters, rows, labels, others, heights)
-    pairs = np.sort(np.stack([rows, others], axis=1).astype(np.int64), axis=1)
+    is_open = np.ones(n_labels, np.bool_)
+    is_open[np.bincount(labels, minlength=n_labels).argmax()] = False
+    rows = np.flatnonzero(is_open[labels])
+    others, distances = search.nearest(rows, k=1, families=labels, progress=progress)
+    is_open[labels[rows[others[:, 0] >= 0]]] = False
+    alone = np.flatnonzero(is_open[labels[rows]])
+    if len(alone):  # nothing near their clusters was of another component
+        far = everywhere(search.vectors, "euclidean" if search.euclidean else "cosine")
+        others[alone], distances[alone] = far.nearest(
+            rows[alone], k=1, families=labels, progress=progress
+        )
+    pairs = np.sort(np.stack([rows, others[:, 0]], axis=1), axis=1)
     # stable, and rows rise: of pairs with the same lower row, the one whose other is lower
-    order = np.lexsort((pairs[:, 0], heights, labels[rows]))
+    order = np.lexsort((pairs[:, 0], distances[:, 0], labels[rows]))
     _, firsts = np.unique(labels[rows][order], return_index=True)
     links: Rows = np.unique(pairs[order[firsts]], axis=0)
     return links
-
-
-@njit(cache=True, parallel=True, nogil=True)
-def _find_nearest_outside(
-    clusters: Clusters, rows: Ints, labels: Ints, others: Ints, heights: Doubles
-) -> None:
-    """Find, for each of some rows, the nearest row of another label, of equal ones the lowest."""
-    for task in prange((len(rows) + CHUNK - 1) // CHUNK):
-        first, last = task * CHUNK, min((task + 1) * CHUNK, len(rows))
-        heights[first:last] = np.inf
-        for other in range(len(labels)):
-            for place in range(first, last):
-                if labels[rows[place]] == labels[other]:
-                    continue
-                height = height_between(clusters, rows[place], other)
-                if height < heights[place]:
-                    heights[place], others[place] = height, other

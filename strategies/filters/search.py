@@ -10,13 +10,13 @@ from strategies.kernels import clusters as cluster_kernel
 from strategies.kernels import curation_search as kernel
 from strategies.kernels.curation_search import Panels, Tasks
 from strategies.kernels.lanes import HEIGHT, STEP
-from strategies.kernels.threads import threads_for
+from strategies.kernels.threads import STEPS_A_TURN, threads_for
 from strategies.pool import Neighbors, Rows
 
 Vectors = NDArray[np.float32]
 Labels = NDArray[np.int32]
 
-TASKS_A_CALL = 64  # between two reports of progress
+MOST_TASKS, TASKS_A_THREAD = 64, 4  # between two reports of progress
 ROWS_A_CLUSTER = 512  # about
 SAMPLES_A_CLUSTER = 64  # that its center is made from
 N_PASSES = 6
@@ -52,9 +52,16 @@ class Search:
         *,
         k: int,
         alive: NDArray[np.bool_] | None = None,
+        families: Labels | None = None,
         progress: Progress | None = None,
     ) -> Neighbors:
         """Find the k nearest living others of rows, nearest first, equal ones by row.
+
+        Parameters
+        ----------
+        alive : bool array of shape (n,), which rows may be found; None: all
+        families : int32 array of shape (n,); rows of the same family do not find each other. None:
+            each is one of its own
 
         Returns
         -------
@@ -64,19 +71,27 @@ class Search:
         lengths = np.full((len(rows), k), np.inf, np.float32)
         if k == 0 or len(rows) == 0:
             return Neighbors(found, lengths)
-        living = np.ones(len(self.vectors), np.bool_) if alive is None else alive
+        n = len(self.vectors)
+        living = np.ones(n, np.bool_) if alive is None else alive
+        apart = np.arange(n, dtype=np.int32) if families is None else families
         order = np.argsort(self.labels[rows], kind="stable")
         tasks = self._tasks(np.asarray(rows, np.int64)[order])
-        n_steps = len(rows) * len(self.visited) // (len(self.starts) - 1)
-        with threads_for(n_steps * self.panels.values[0].size // 8):
-            for first in range(0, len(tasks.firsts), TASKS_A_CALL):
-                last = min(first + TASKS_A_CALL, len(tasks.firsts))
+        n_panels = len(rows) * len(self.visited) // (len(self.starts) - 1)
+        n_steps = n_panels * int(self.panels.values[0].size)
+        a_turn = STEPS_A_TURN * len(tasks.firsts) // max(1, n_steps)
+        first = 0
+        while first < len(tasks.firsts):
+            with threads_for(n_steps // 8) as n_threads:  # so many at once
+                few = max(TASKS_A_THREAD * n_threads, min(a_turn, MOST_TASKS))
+                last = min(first + few, len(tasks.firsts))
                 kernel.search(
-                    self.vectors, tasks, first, last, self.panels, living, self.euclidean,
+                    self.vectors, tasks, first, last, self.panels, living, apart, self.euclidean,
                     found, lengths,
                 )  # fmt: skip
-                if progress is not None:
-                    progress(last / len(tasks.firsts))
+            first = last
+            if progress is not None:
+                progress(last / len(tasks.firsts))
+        with threads_for(found.size):
             kernel.sort_equal(found, lengths)
         back = np.empty(len(rows), np.int64)
         back[order] = np.arange(len(rows))

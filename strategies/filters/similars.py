@@ -11,7 +11,7 @@ from strategies.filters.dendrogram import Dendrogram
 from strategies.filters.points import Points, Progress
 from strategies.kernels import curation_linkage as kernel
 from strategies.kernels.curation_linkage import Clusters, Graph
-from strategies.kernels.threads import threads_for
+from strategies.kernels.threads import STEPS_A_TURN, threads_for
 
 MOST_FOR_ALL_PAIRS = 10_000
 
@@ -41,7 +41,8 @@ class Similars:
     -----
     All pairs: time O(n^2 n_features) in practice, memory O(n n_features). Graph: time about
     O(n k n_features) where clusters are of similar size, up to O(n^2 n_features) where one grows
-    at the cost of all others; memory O(n (n_features + k)).
+    at the cost of all others; memory O(n (n_features + k)). Where look-alikes come in groups of
+    more than k, joining these takes a few times as long as finding the neighbors did.
 
     Source: Sokal and Michener 1958 (average linkage); Muellner 2011, arXiv:1109.2378 (the generic
     algorithm, which keeps lower bounds for clusters whose nearest has gone).
@@ -57,11 +58,10 @@ class Similars:
         merges, heights = np.empty((max(n - 1, 0), 2), np.int32), np.empty(max(n - 1, 0))
         if n <= max(self.all_pairs, 1):
             alive = np.arange(n, dtype=np.int32)
-            with threads_for(n * n):
-                kernel.find_partners(clusters, alive)
+            _find_partners(clusters, alive)
             kernel.link_all(clusters, alive, merges, heights)
         else:
-            kernel.link_graph(clusters, graph_of(points, clusters), merges, heights)
+            kernel.link_graph(clusters, graph_of(points, progress), merges, heights)
         if progress is not None:
             progress(1.0)
         return Dendrogram(points, merges, heights)
@@ -74,7 +74,8 @@ def singles(vectors: NDArray[np.float32], *, center: bool) -> Clusters:
     if center and n:
         sums -= sums.mean(axis=0)
     halves = np.empty(n)
-    kernel.halve_squares(sums, halves)
+    with threads_for(sums.size):
+        kernel.halve_squares(sums, halves)
     width = 1 << max(n - 1, 1).bit_length()
     return Clusters(
         sums=sums,
@@ -86,11 +87,21 @@ def singles(vectors: NDArray[np.float32], *, center: bool) -> Clusters:
     )
 
 
-def graph_of(points: Points, clusters: Clusters) -> Graph:
+def _find_partners(clusters: Clusters, alive: NDArray[np.int32]) -> None:
+    n_pairs = (len(alive) + 1) // 2
+    # doubles, one at a time: some eight times as slow
+    pairs_a_turn = max(64, STEPS_A_TURN // (8 * clusters.sums.size))
+    for first in range(0, n_pairs, pairs_a_turn):
+        with threads_for(len(alive) * min(pairs_a_turn, n_pairs)):
+            kernel.find_partners(clusters, alive, first, min(first + pairs_a_turn, n_pairs))
+    kernel.play(clusters.heights)
+
+
+def graph_of(points: Points, progress: Progress | None = None) -> Graph:
     """Link every sample with its neighbors, and components by their nearest pairs."""
     n = len(points.vectors)
     neighbors = np.ascontiguousarray(points.neighbors.rows, np.int32)
-    extra = joined(neighbors, clusters)
+    extra = joined(points, progress=progress)
     known = neighbors != kernel.NOBODY
     counts = known.sum(axis=1) + np.bincount(neighbors[known], minlength=n)
     counts += np.bincount(extra.ravel(), minlength=n)

@@ -277,16 +277,23 @@ def _find_partner(clusters: Clusters, alive: Ints, n_alive: int, row: int) -> No
 
 
 @njit(cache=True, parallel=True, nogil=True)
-def find_partners(clusters: Clusters, alive: Ints) -> None:
-    """Find the nearest of all higher rows for each row, and play the tournament."""
-    n, width = len(alive), len(clusters.heights) // 2
-    for step in prange((n + 1) // 2):
-        # one with many rows above it and one with few: tasks of equal length
+def find_partners(clusters: Clusters, alive: Ints, first: int, last: int) -> None:
+    """Find the nearest of all higher rows for some rows, two at a time.
+
+    Step i takes row i and the i-th from the end: one with many rows above it and one with few.
+    """
+    n = len(alive)
+    for step in prange(first, last):
         _find_partner(clusters, alive, n, step)
         if n - 1 - step != step:
             _find_partner(clusters, alive, n, n - 1 - step)
-    for place in range(width - 1, 0, -1):
-        clusters.heights[place] = min(clusters.heights[2 * place], clusters.heights[2 * place + 1])
+
+
+@njit(cache=True)
+def play(heights: Doubles) -> None:
+    """Play the tournament: what stands in its upper half decides about the lower."""
+    for place in range(len(heights) // 2 - 1, 0, -1):
+        heights[place] = min(heights[2 * place], heights[2 * place + 1])
 
 
 @njit(cache=True, nogil=True)

@@ -149,7 +149,13 @@ def _measure(rows: Floats, n_rows: int, panel: Floats, euclidean: bool, out: Flo
 
 @njit(cache=True, nogil=True)
 def _take(
-    distances: Floats, lanes: Ints, own: int, alive: Flags, found: Ints, lengths: Floats
+    distances: Floats,
+    lanes: Ints,
+    own: int,
+    alive: Flags,
+    families: Ints,
+    found: Ints,
+    lengths: Floats,
 ) -> None:
     """Take those of a panel into the list of the nearest; equal ones stay behind earlier ones."""
     last = len(lengths) - 1
@@ -162,7 +168,7 @@ def _take(
             continue
         for lane in range(len(stretch)):
             distance, row = stretch[lane], lanes[first + lane]
-            if distance < lengths[last] and row != own and alive[row]:
+            if distance < lengths[last] and families[row] != families[own] and alive[row]:
                 place = last
                 while place > 0 and lengths[place - 1] > distance:
                     lengths[place], found[place] = lengths[place - 1], found[place - 1]
@@ -177,6 +183,7 @@ def _search_task(
     task: int,
     panels: Panels,
     alive: Flags,
+    families: Ints,
     euclidean: bool,
     found: Ints,
     lengths: Floats,
@@ -194,7 +201,7 @@ def _search_task(
         lanes = panels.rows[panel, : panels.n_lanes[panel]]
         for place in range(n_rows):
             at = first + place
-            _take(out[place], lanes, tasks.rows[at], alive, found[at], lengths[at])
+            _take(out[place], lanes, tasks.rows[at], alive, families, found[at], lengths[at])
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -205,6 +212,7 @@ def search(
     last_task: int,
     panels: Panels,
     alive: Flags,
+    families: Ints,
     euclidean: bool,
     found: Ints,
     lengths: Floats,
@@ -214,12 +222,13 @@ def search(
     Parameters
     ----------
     vectors : float32 array of shape (n, n_features)
-    alive : bool array, whether a row may be found
+    alive : bool array of shape (n,), whether a row may be found
+    families : int32 array of shape (n,); a row does not find those of its own family
     found, lengths : arrays of shape (len(tasks.rows), k), at first -1 and inf; written to. Equal
         distances stand in the order of the panels
     """
     for task in prange(first_task, last_task):
-        _search_task(vectors, tasks, task, panels, alive, euclidean, found, lengths)
+        _search_task(vectors, tasks, task, panels, alive, families, euclidean, found, lengths)
 
 
 @njit(cache=True, nogil=True, parallel=True)

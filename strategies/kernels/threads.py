@@ -9,6 +9,8 @@ from numba import get_num_threads, set_num_threads
 STEPS_PER_THREAD = 2**18
 """Elementary steps (a multiplication, a comparison) below which another thread does not pay; on a
 busy machine, where a thread may have to wait for its turn, it would cost much more."""
+STEPS_A_TURN = 2**31
+"""After about so many, some tens of milliseconds, long work should let others have a turn."""
 
 # two campaigns at once would only fight for the cores, and where numba finds no OpenMP its own
 # thread layer aborts the process
@@ -19,7 +21,8 @@ _one_at_a_time = RLock()
 def threads_for(n_steps: int) -> Iterator[int]:
     """Let the kernels called inside use few threads for a small job, and say how many.
 
-    What a kernel computes never depends on the number of threads.
+    Others wait meanwhile, those that somebody labels in among them: long work comes back for each
+    `STEPS_A_TURN`. What a kernel computes never depends on the number of threads.
     """
     with _one_at_a_time:
         available = get_num_threads()

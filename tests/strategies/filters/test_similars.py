@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
+from strategies.filters import search
 from strategies.filters.dendrogram import Dendrogram
 from strategies.filters.nearest import points_from
 from strategies.filters.points import Metric, Points
@@ -104,6 +105,19 @@ def test_neighbors_that_were_not_found_are_no_links() -> None:
     fewer = replace(points, neighbors=points.neighbors._replace(rows=rows))
     expected = link_slowly(fewer, graph_links(fewer))
     assert GRAPH.build(fewer).merges.tolist() == [[a, b] for a, b, _ in expected]
+
+
+def test_components_that_no_search_near_clusters_joins_are_joined_by_all_pairs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    centers = 9 * rng.normal(size=(4, 5))
+    vectors = (np.repeat(centers, 25, axis=0) + rng.normal(size=(100, 5))).astype(np.float32)
+    points = made(vectors, metric="euclidean", k=3)
+    expected = GRAPH.build(points).merges.tolist()
+    monkeypatch.setattr(search, "ROWS_A_CLUSTER", 25)
+    monkeypatch.setattr(search, "N_CLUSTERS_SEARCHED", 1)
+    assert GRAPH.build(replace(points, exact=False)).merges.tolist() == expected
 
 
 @pytest.mark.parametrize("similars", [Similars(), GRAPH])
