@@ -88,11 +88,12 @@ def fastest_shape(embedder: Tunable, contents: "Sequence[Image | str]") -> Batch
     -------
     BatchShape, one of `embedder.batch_shapes()`
     """
-    timed = _sweep(embedder, contents)
+    end = time.perf_counter() + _MOST_S
+    timed = _sweep(embedder, contents, end)
     limit = min(timed.values()) * _CLOSE
     close = [shape for shape in timed if timed[shape] <= limit]
-    for _ in range(_TURNS if len(close) > 1 else 0):
-        for shape in close:
+    for shape in close * (_TURNS if len(close) > 1 else 0):
+        if time.perf_counter() < end:
             timed[shape] = min(timed[shape], _seconds_an_item(embedder, contents, shape))
     limit = min(timed.values()) / _GAIN
     best = min((shape for shape in close if timed[shape] <= limit), key=lambda shape: shape.size)
@@ -101,12 +102,13 @@ def fastest_shape(embedder: Tunable, contents: "Sequence[Image | str]") -> Batch
     return best
 
 
-def _sweep(embedder: Tunable, contents: "Sequence[Image | str]") -> dict[BatchShape, float]:
+def _sweep(
+    embedder: Tunable, contents: "Sequence[Image | str]", end: float
+) -> dict[BatchShape, float]:
     """Return the seconds an item of each shape that was tried, one at least."""
     shapes = embedder.batch_shapes()
     timed: dict[BatchShape, float] = {}
     best, best_s = shapes[0], float("inf")
-    end = time.perf_counter() + _MOST_S
     for channels_last in dict.fromkeys(shape.channels_last for shape in shapes):
         n_slower, least = 0, best.size // 2
         for shape in shapes:

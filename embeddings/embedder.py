@@ -136,11 +136,12 @@ def embed_all(
 ) -> Embedded:
     """Embed every item that can be read; list the others with the reason.
 
-    Files are read, looked up in the cache and decoded by a few threads while the embedder works on
-    the batch before. The same content is embedded once, at its first place. Each finished batch
-    enters the cache at once, so a run that was killed goes on where it was, and loses no more than
-    the batch it was at. Which items share a batch depends on the items alone: the vectors are the
-    same, bit for bit, however often the run was killed.
+    Files are read and looked up in the cache by a few threads, ahead of the embedder; they decode
+    while it works on the batch before, or, on the same processor, in turns with it. The same
+    content is embedded once, at its first place. Each finished batch enters the cache at once, so a
+    run that was killed goes on where it was, and loses no more than the batch it was at. Which
+    items share a batch depends on the items alone: the vectors are the same, bit for bit, however
+    often the run was killed.
 
     Parameters
     ----------

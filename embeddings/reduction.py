@@ -94,6 +94,8 @@ class Reduction:
         self.n_given = int(source.shape[-1])
         self.n_features = int(places.shape[1])
         self.id = fingerprint(state)
+        # a unit vector that equals the mean but for rounding comes out this short
+        self._nothing = 1e-6 * float(np.linalg.norm(places, axis=0 if self._is_linear else 1).max())
 
     def apply(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the reduced vectors, block by block: the input may be mapped from a file.
@@ -119,7 +121,7 @@ class Reduction:
         reduced = np.empty((len(vectors), self.n_features), np.float32)
         for start in range(0, len(vectors), _BLOCK):
             block = np.asarray(vectors[start : start + _BLOCK], np.float32)
-            reduced[start : start + _BLOCK] = unit_or_first_axis(self._map(block))
+            reduced[start : start + _BLOCK] = _unit_or_first_axis(self._map(block), self._nothing)
         return reduced
 
     def _map(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -168,12 +170,11 @@ def apply_all(maps: Sequence[Reduction], vectors: NDArray[np.float32]) -> NDArra
     return vectors
 
 
-def unit_or_first_axis(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Scale rows to length one; a row of zeros, or nearly, becomes the first axis."""
+def _unit_or_first_axis(vectors: NDArray[np.floating], nothing: float) -> NDArray[np.float32]:
+    """Scale rows to length one; one that is no longer than `nothing` becomes the first axis."""
     rows = vectors.astype(np.float64)
     norms = np.sqrt((rows**2).sum(axis=1))
-    is_empty = norms < 1e-6 * max(1e-30, float(np.median(norms))) if len(rows) else norms < 0
-    is_empty |= norms == 0
+    is_empty = norms <= nothing
     rows[is_empty] = 0
     rows[is_empty, 0] = norms[is_empty] = 1
     return np.asarray(rows / norms[:, None], np.float32)

@@ -64,7 +64,7 @@ def fit_reduction(
     if asked.method == "umap":
         return Reduction(_fit_umap(sample, n_dim, seed=fit_seed))
     if asked.method == "random":
-        return Reduction(_fit_random(sample, n_dim, rng))
+        return Reduction(_fit_random(sample.shape[1], n_dim, seed=fit_seed))
     # around their mean nothing would be left of vectors that are all alike
     if asked.method == "svd" or np.ptp(sample, axis=0).max() < 1e-6:
         return Reduction(_fit_svd(sample, n_dim, seed=fit_seed))
@@ -102,9 +102,9 @@ def _fit_svd(sample: NDArray[np.float32], n_dim: int, *, seed: int) -> State:
     return _linear(np.zeros(sample.shape[1]), components.T)
 
 
-def _fit_random(sample: NDArray[np.float32], n_dim: int, rng: np.random.Generator) -> State:
-    projection = rng.standard_normal((sample.shape[1], n_dim)) / np.sqrt(n_dim)
-    return _linear(np.zeros(sample.shape[1]), projection)
+def _fit_random(n_given: int, n_dim: int, *, seed: int) -> State:
+    projection = np.random.default_rng(seed).standard_normal((n_given, n_dim)) / np.sqrt(n_dim)
+    return _linear(np.zeros(n_given), projection)
 
 
 def _linear(mean: NDArray[np.floating], projection: NDArray[np.floating]) -> State:

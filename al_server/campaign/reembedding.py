@@ -15,10 +15,11 @@ from al_server.campaign.campaign import Campaign
 from al_server.campaign.intake import Intake, Recipe, Workplace
 from al_server.campaign.names import tie_keys
 from al_server.campaign.pool_files import PoolFiles
-from al_server.errors import BadInput, BadSource
+from al_server.errors import ALError, BadInput, BadSource
 from al_server.models import ReembedIn
 from al_server.sources.listing import Listing, only, shown
 from al_server.store.catalog import Catalog, Prepared
+from embeddings.errors import EmbeddingError
 from embeddings.metric_learning import Kind, Metric, cross_validated, learn_metric
 from embeddings.neighbor_votes import Labels, Vectors, right_votes
 from embeddings.paired_gain import PairedGain, paired_gain
@@ -104,6 +105,8 @@ def make_vectors(
     if not is_new and campaign.files.embedder_state.exists():
         # the vectors that it made are in the cache
         shutil.copytree(campaign.files.embedder_state, files.embedder_state, dirs_exist_ok=True)
+    if asked.switch != "always":  # refused now, and not after the long work
+        _without_metric(campaign, _labeled(campaign).rows, catalog, workplace)
     intake = Intake(spec, files, workplace)
     listing = intake.embed(_listing(campaign, catalog), recipe)
     _check_all_there(listing, campaign)
@@ -138,7 +141,12 @@ def make_vectors(
         metric=metric.kind if metric is not None and metric.reduction is not None else None,
         generation=files.generation,
     )
-    before = _without_metric(campaign, labeled.rows, catalog, workplace)
+    try:
+        before = _without_metric(campaign, labeled.rows, catalog, workplace)
+    except (ALError, EmbeddingError):
+        if asked.switch != "always":
+            raise
+        labeled, before, bare = _Labeled(labeled.rows[:0], labeled.labels[:0]), bare[:0], bare[:0]
     gain = _compare(campaign, labeled, before, bare, prepared)
     return NewVectors(prepared, files, gain, metric)
 

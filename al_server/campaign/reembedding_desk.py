@@ -83,8 +83,9 @@ class ReembeddingDesk:
             if running is not None and running.info.state == "running":
                 raise Busy(f"{name} is being re-embedded already", "wait for it, or stop it")
             info = ReembedInfo(state="running", asked=asked, progress=0, message="waiting its turn")
-            job = self._jobs[name] = _Job(info)
-        self._executor.submit(self._guarded, campaign, asked, job)
+            job = _Job(info)
+            self._executor.submit(self._guarded, campaign, asked, job)
+            self._jobs[name] = job
         return job.info
 
     def info(self, name: str) -> ReembedInfo:
@@ -174,7 +175,7 @@ def told(info: ReembedInfo) -> str:
     """Say in a sentence what came out."""
     found = info.compared
     if found is None or found.n < 2:
-        said = "too few labels to compare the vectors"
+        said = "not compared: too few labels, or the vectors in use cannot be made again"
     else:
         said = (
             f"with each label left out in turn, the nearest labeled samples are right on "

@@ -92,12 +92,12 @@ class CurationDesk:
             if self._running is not None:
                 raise _busy(*self._running)
             job = _Job(time.monotonic())
+            # it may begin before `_running` is set, but ends after: that takes the lock
+            threading.Thread(
+                target=self._guarded, args=(campaign, job), name="curation", daemon=True
+            ).start()
             self._keep(name, job)
             self._running = name, job
-        work = threading.Thread(
-            target=self._guarded, args=(campaign, job), name="curation", daemon=True
-        )
-        work.start()
         return self.info(campaign)
 
     def info(self, campaign: "Campaign") -> CurationInfo:

@@ -7,14 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_server.curation.curated import Curated
-from strategies.pool import Neighbors, Rows
+from strategies.pool import Rows
 
 Vectors = NDArray[np.float32]
 MOST_QUERIES = 4_000
 """So many samples' neighbors are looked for at most; figures on more are those of a sample."""
 _EXACT_PAIRS = 2e9
 """Up to here all pairs are compared for the cover radius: some seconds."""
-_BLOCK = 4_000_000
 N_CLUSTERS = 12
 _QUANTILES = {
     "half of all samples": 0.5,
@@ -76,56 +75,6 @@ def unit_rows(vectors: Vectors) -> Vectors:
     return scaled
 
 
-def nearest(
-    vectors: Vectors, queries: Rows, among: Rows, *, k: int = 1, euclidean: bool = False
-) -> Neighbors:
-    """Find the k nearest of some samples, the sample itself left out.
-
-    A product of matrices says which are near; their distances are then taken from the difference,
-    because a product loses the small ones.
-
-    Parameters
-    ----------
-    vectors : float32 array of shape (n, n_features); unit rows, or zeros, unless `euclidean`
-    queries, among : int64 arrays, rows
-    euclidean : the length of the difference in place of cosine distance
-
-    Returns
-    -------
-    Neighbors of shape (n_queries, min(k, n_among)); row -1 at distance inf where there is no other
-    """
-    k = min(k, len(among))
-    rows = np.full((len(queries), k), -1, np.int64)
-    distances = np.full((len(queries), k), np.inf, np.float32)
-    if not k:
-        return Neighbors(rows, distances)
-    candidates = vectors[among]
-    halves = np.einsum("ij,ij->i", candidates, candidates) / 2 if euclidean else np.float32(0)
-    block = max(1, _BLOCK // len(among))
-    for start in range(0, len(queries), block):
-        part = queries[start : start + block]
-        far = halves - vectors[part] @ candidates.T
-        far[part[:, None] == among] = np.inf
-        near = np.argpartition(far, k - 1, axis=1)[:, :k] if k < len(among) else _all(far)
-        exact = _distances(vectors, part, among[near], euclidean=euclidean)
-        exact[np.isinf(np.take_along_axis(far, near, axis=1))] = np.inf
-        order = np.lexsort((among[near], exact), axis=1)
-        found, lengths = (np.take_along_axis(one, order, axis=1) for one in (among[near], exact))
-        rows[start : start + block] = np.where(np.isinf(lengths), -1, found)
-        distances[start : start + block] = lengths
-    return Neighbors(rows, distances)
-
-
-def _all(far: NDArray[np.float32]) -> NDArray[np.int64]:
-    return np.broadcast_to(np.arange(far.shape[1]), far.shape)
-
-
-def _distances(vectors: Vectors, part: Rows, near: Rows, *, euclidean: bool) -> Vectors:
-    difference: Vectors = np.linalg.norm(vectors[part][:, None] - vectors[near], axis=2)
-    halved: Vectors = difference * difference / np.float32(2)
-    return difference if euclidean else halved
-
-
 def histogram(
     curated: Curated, vectors: Vectors, *, euclidean: bool, rng: np.random.Generator
 ) -> Histogram:
@@ -136,7 +85,7 @@ def histogram(
         asked = (
             rows if len(rows) <= MOST_QUERIES else np.sort(rng.choice(rows, MOST_QUERIES, False))
         )
-        found = nearest(vectors, asked, rows, euclidean=euclidean).distances.ravel()
+        found = _nearest(vectors, asked, rows, euclidean=euclidean)
         lengths.append(found[np.isfinite(found)])
     both = np.concatenate(lengths)
     # a few far ones would press all others into one bar
@@ -161,13 +110,21 @@ def cover(
     most = max(MOST_QUERIES, int(_EXACT_PAIRS / len(kept)))
     is_exact = len(removed) <= most
     asked = removed if is_exact else np.sort(rng.choice(removed, most, False))
-    found = np.sort(nearest(vectors, asked, kept, euclidean=euclidean).distances.ravel())
+    found = np.sort(_nearest(vectors, asked, kept, euclidean=euclidean))
     share_removed = len(removed) / (len(removed) + len(kept))
     return Cover(
         [(name, _quantile(found, q, share_removed)) for name, q in _QUANTILES.items()],
         len(asked),
         is_exact,
     )
+
+
+def _nearest(vectors: Vectors, rows: Rows, among: Rows, *, euclidean: bool) -> Vectors:
+    """Return the distance of each row to the nearest other of some; inf where there is none."""
+    from strategies.filters.search import everywhere
+
+    search = everywhere(vectors, "euclidean" if euclidean else "cosine", among)
+    return search.nearest(rows, k=1).distances[:, 0]
 
 
 def _quantile(of_removed: Vectors, q: float, share_removed: float) -> float:

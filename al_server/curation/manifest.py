@@ -94,8 +94,8 @@ def curate(
         counts[f"removed by {step.name}"] += step.n_removed
     written = Manifest(
         chain=pipeline.chain,
-        amounts=dict(amounts),
-        keep=keep,
+        amounts={name: _plain(amount) for name, amount in amounts.items()},
+        keep=None if keep is None else _plain(keep),
         keep_by=pipeline.keep_by,
         metric=pipeline.metric,
         k=pipeline.k,
@@ -184,6 +184,11 @@ def from_json(text: str) -> Manifest:
         return Manifest(**{**given, "chain": tuple(given["chain"])})
     except (TypeError, KeyError, json.JSONDecodeError) as error:
         raise BadInput(f"this is no manifest of a curation: {error!r}", remedy) from error
+
+
+def _plain(amount: Amount) -> Amount:
+    """Return a number of numpy as one of Python, which JSON knows."""
+    return amount.item() if isinstance(amount, np.generic) else amount
 
 
 def _inputs(pipeline: Pipeline) -> dict[str, str]:

@@ -76,23 +76,26 @@ class Pipeline:
             )
         check_ids(self.sample_ids, where=Path("sample_ids"))
         self.classes = _checked_classes(classes, n)
-        if contents is not None and contents.shape != (n, 32):
+        self.contents = None if contents is None else np.asarray(contents, np.uint8)
+        if self.contents is not None and self.contents.shape != (n, 32):
             raise BadInput(
-                f"contents have shape {contents.shape}, not ({n}, 32)", "give a SHA-256 a row"
+                f"contents have shape {self.contents.shape}, not ({n}, 32)", "give a SHA-256 a row"
             )
-        self.contents = contents
         self.metric: Metric = metric
         self.k = k
         self.progress = progress
+        if metric not in ("cosine", "euclidean", "geodesic"):
+            raise BadInput(f"metric is {metric!r}", "give cosine, euclidean or geodesic")
         self.filters: dict[str, Filter] = {}
         for one in chain:
             name, made = make_filter(one)
             if name in self.filters:
-                raise BadInput(f"{name} is twice in the chain", "name each filter once")
+                raise _same_name(name, "twice in the chain")
             self.filters[name] = made
         self.chain = tuple(self.filters)
         self.keep_by, made = make_filter(keep_by)
-        self.filters.setdefault(self.keep_by, made)
+        if self.filters.setdefault(self.keep_by, made) != made:
+            raise _same_name(self.keep_by, "in the chain, and another one is to reach keep")
         self._trees: dict[str, Tree] = {}
         self._building = RLock()
 
@@ -258,6 +261,14 @@ def make_filter(given: "str | Filter") -> "tuple[str, Filter]":
 
     with _told():
         return given, registry.make(given)
+
+
+def _same_name(name: str, where: str) -> BadInput:
+    return BadInput(
+        f"a filter called {name} is {where}",
+        "name each filter once; objects are called by their reason: give texts instead, "
+        "such as per_class?filter=similars",
+    )
 
 
 def reason_of(given: "Filter") -> str:

@@ -97,7 +97,7 @@ class AdjacencyTree:
             rows = self._thinning.first(n_wanted).copy()
             kept = alive.copy()
             kept[rows] = False
-            self.n_uncertified = int((self._thinning.uncertified & kept).sum())
+            self.n_uncertified = int((kept & (self._thinning.uncertified_at < n_wanted)).sum())
         return without_receipts(rows)
 
 
@@ -109,7 +109,7 @@ class _Thinning:
         ends = np.arange(1, n + 1, dtype=np.int64) * k
         lengths = np.array(points.neighbors.distances, np.float32).ravel()
         self.points, self.alive = points, alive.copy()
-        self.uncertified = np.zeros(n, np.bool_)
+        self.uncertified_at = np.full(n, n)  # how many had gone by then; n: never
         self.lists = Lists(
             rows=np.array(points.neighbors.rows, np.int32).ravel(),
             lengths=lengths,
@@ -178,7 +178,7 @@ class _Thinning:
         found = self.search.nearest(rows, k=k, alive=self.alive)
         if self.points.exact:
             return found
-        self.uncertified[rows] = True
+        self.uncertified_at[rows] = np.minimum(self.uncertified_at[rows], self.n_removed)
         (bare,) = np.nonzero(found.rows[:, -1] < 0)
         if len(bare):
             # the clusters near by hold fewer than k; only a full search tells that nothing is left

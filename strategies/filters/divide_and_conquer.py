@@ -67,7 +67,7 @@ class DivideAndConquer:
         return grow(points, labels, registry.made(self.filter), progress)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Grove:
     """A tree for each group of samples.
 
@@ -75,10 +75,12 @@ class Grove:
     ----------
     groups : rows of each group, ascending
     trees : what the filter found out about each
+    n_uncertified : of the last answer, the sum over the trees; None where they do not say
     """
 
     groups: list[Rows]
     trees: list[Tree]
+    n_uncertified: int | None = None
 
     def remove(self, alive: Mask, n_remove: int | None) -> Removed:
         """Remove from each group its share, in turns; None: what the filter says in each.
@@ -95,12 +97,15 @@ class Grove:
         shares: list[int | None] = [None] * len(counts)
         if n_remove is not None:
             shares = list(quotas(np.array(counts, np.int64), n_remove).tolist())
-        parts = []
+        parts, n_uncertified = [], 0
         for rows, tree, count, share in zip(self.groups, self.trees, counts, shares, strict=True):
             if count and share != 0:
                 part = tree.remove(alive[rows], share)
+                n_uncertified += getattr(tree, "n_uncertified", 0)
                 stand_ins = np.where(part.because_of < 0, -1, rows[part.because_of])
                 parts.append(part._replace(rows=rows[part.rows], because_of=stand_ins))
+        if any(hasattr(tree, "n_uncertified") for tree in self.trees):
+            self.n_uncertified = n_uncertified
         return _in_turns(parts)
 
 

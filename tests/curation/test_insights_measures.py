@@ -29,19 +29,24 @@ def _slow(
 def test_nearest_equals_a_loop(euclidean: bool) -> None:
     vectors = _points() if euclidean else measures.unit_rows(_points())
     among = np.arange(0, 200, 2)
-    found = measures.nearest(vectors, np.arange(50), among, k=3, euclidean=euclidean)
-    for query in range(50):
-        truth = _slow(vectors, query, among, euclidean=euclidean)[:3]
-        assert found.distances[query] == pytest.approx([one for one, _ in truth], abs=1e-6)
+    found = measures._nearest(vectors, np.arange(50), among, euclidean=euclidean)
+    truth = [_slow(vectors, query, among, euclidean=euclidean)[0][0] for query in range(50)]
+    assert found == pytest.approx(truth, abs=1e-6)
+
+
+def test_what_lies_far_from_the_origin_keeps_its_digits() -> None:
+    vectors = _points() + np.float32(1e4)
+    found = measures._nearest(vectors, np.arange(200), np.arange(200), euclidean=True)
+    truth = [_slow(vectors, one, np.arange(200), euclidean=True)[0][0] for one in range(200)]
+    assert found == pytest.approx(truth, rel=1e-5)
 
 
 def test_duplicates_are_at_distance_zero_and_nothing_is_its_own_neighbor() -> None:
     vectors = measures.unit_rows(np.array([[1, 2], [1, 2], [3, -1]], np.float32))
-    found = measures.nearest(vectors, np.arange(3), np.arange(3))
-    assert found.rows[:2, 0].tolist() == [1, 0]
-    assert found.distances[:2, 0].tolist() == [0, 0]
-    alone = measures.nearest(vectors, np.array([1]), np.array([1]))
-    assert (alone.rows.tolist(), alone.distances.tolist()) == ([[-1]], [[np.inf]])
+    found = measures._nearest(vectors, np.arange(3), np.arange(3), euclidean=False)
+    assert found[:2].tolist() == [0, 0] and found[2] > 0.1
+    alone = measures._nearest(vectors, np.array([1]), np.array([1]), euclidean=False)
+    assert alone.tolist() == [np.inf]
 
 
 def _curated(n: int, kept: NDArray[np.int64]) -> Curated:

@@ -31,6 +31,14 @@ def test_a_manifest_gives_the_same_samples_again_in_any_order(vectors, text):
     np.testing.assert_array_equal(before.distances, again.distances)
 
 
+def test_amounts_of_numpy_are_written_as_numbers(vectors):
+    asked = {"outliers": np.float32(0.25), "similars": np.int64(5)}
+    text = manifest.curate(Pipeline(vectors, IDS), asked, keep=np.int64(9)).manifest.to_json()
+    read = manifest.from_json(text)
+    assert (read.amounts, read.keep) == ({"outliers": 0.25, "similars": 5}, 9)
+    assert len(manifest.replay(read, vectors, IDS).kept) == 9
+
+
 def test_other_samples_are_told_by_what_differs(vectors, text):
     read = manifest.from_json(text)
     other = vectors.copy()

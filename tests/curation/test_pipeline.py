@@ -6,6 +6,7 @@ import pytest
 from al_server.curation import Pipeline
 from al_server.curation.curated import Curated
 from al_server.errors import BadInput, BadSource
+from strategies.filters.per_class import PerClass
 from strategies.filters.points import Points, Removed
 from strategies.tie_keys import tie_keys
 from tests.curation.toys_filters import FirstToLast, FirstToLastTree, LastToFirst
@@ -43,6 +44,18 @@ def is_sound(curated: Curated) -> None:
     assert counts.tolist() == [step.n_removed for step in curated.steps]
     assert (np.diff(curated.step_of) >= 0).all()
     assert set(curated.because_of[curated.because_of >= 0]) <= set(curated.kept)
+
+
+def test_two_filters_of_one_name_are_refused() -> None:
+    vectors, ids = np.eye(4), list("abcd")
+    twice = "a filter called in_class is"
+    with pytest.raises(BadInput, match=f"{twice} twice"):
+        Pipeline(vectors, ids, chain=[PerClass("outliers"), PerClass("similars")])
+    with pytest.raises(BadInput, match=f"{twice} in the chain, and another one"):
+        Pipeline(vectors, ids, chain=[PerClass("similars")], keep_by=PerClass("coreset"))
+    Pipeline(vectors, ids, chain=[PerClass("similars")], keep_by=PerClass("similars"))
+    with pytest.raises(BadInput, match="metric is 'l2'"):
+        Pipeline(vectors, ids, metric="l2")  # type: ignore[arg-type]
 
 
 def test_filters_run_in_the_order_of_the_chain_each_on_what_lives(vectors, ids):

@@ -111,6 +111,13 @@ def test_a_random_projection_keeps_cosines_roughly_and_needs_no_pool():
     assert other.id == reduction.id
 
 
+def test_a_random_projection_depends_on_width_and_seed_alone(monkeypatch: pytest.MonkeyPatch):
+    few = fit_reduction("random:4", flat_vectors(50, 20, 20), seed=1)
+    monkeypatch.setattr(reduction_fit, "FIT_LIMIT", 100)  # more are read in part
+    assert fit_reduction("random:4", flat_vectors(300, 20, 20), seed=1).id == few.id
+    assert fit_reduction("random:4", flat_vectors(50, 20, 20), seed=2).id != few.id
+
+
 @pytest.mark.parametrize("method", LINEAR)
 def test_the_same_vectors_and_seed_give_the_same_map(method: str):
     vectors = flat_vectors(300, 20, 20)
@@ -168,6 +175,16 @@ def test_a_vector_of_which_nothing_is_left_becomes_the_first_axis():
     )
     reduced = reduction.apply(np.float32([[0, 0, 1], [0, 1, 0], [0.6, 0, 0.8]]))
     np.testing.assert_array_equal(reduced, [[1, 0], [0, 1], [1, 0]])
+
+
+def test_a_vector_that_nearly_vanishes_does_not_depend_on_its_company():
+    state = {"mean": np.float32([0, 0, 1]), "projection": np.eye(3, 2, dtype=np.float32)}
+    reduction = Reduction(state)
+    near = np.float32([[3e-7, 4e-7, 1]])
+    others = np.tile(np.float32([[0.6, 0, 0.8]]), (50, 1))
+    alone = reduction.apply(near)
+    assert np.array_equal(reduction.apply(np.concatenate([near, others]))[:1], alone)
+    assert alone.tolist() == [[1, 0]]
 
 
 def test_maps_are_applied_in_their_order():

@@ -128,6 +128,12 @@ def test_a_search_near_clusters_is_counted_and_the_number_is_exact(
     )
     assert 0 < tree.n_uncertified <= kept.sum() and kept[removed.because_of].all()
     everything = tree.remove(alive, int(alive.sum()))
+    assert tree.n_uncertified == 0, "nobody survives"
+    again = Adjacency().build(points)
+    for n_remove in (100, 700, 1500):
+        again.remove(alive, n_remove)
+        tree.remove(alive, n_remove)
+        assert tree.n_uncertified == again.n_uncertified, "whatever was asked before"
     assert (everything.rows[:1500] == removed.rows).all()
     assert sorted(everything.rows.tolist()) == np.flatnonzero(alive).tolist()
     assert (everything.because_of == -1).all() and np.isnan(everything.distances).all()

@@ -10,6 +10,7 @@ from strategies.filters.nearest import points_from
 from strategies.filters.points import Points
 from strategies.filters.shortest_paths import with_path_distances
 from strategies.filters.testing import toy_points
+from tests.strategies.filters.test_nearest import approximate
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,21 @@ def test_inside_of_a_group_the_filter_sees_nothing_else() -> None:
     found = tree.remove(alive, 4)
     assert found.rows.tolist() == rows[expected.rows].tolist()
     assert found.because_of.tolist() == rows[expected.because_of].tolist()
+
+
+def test_what_is_uncertain_in_the_groups_is_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    approximate(monkeypatch)
+    rng = np.random.default_rng(0)
+    tight = 3 + 1e-3 * rng.normal(size=(1500, 6))
+    points = points_from(np.concatenate([tight, rng.normal(size=(500, 6))]), np.arange(2000), k=5)
+    tree = DivideAndConquer("k_means", "adjacency", n_clusters=2).build(points)
+    alive = np.ones(2000, np.bool_)
+    assert isinstance(tree, Grove)
+    tree.remove(alive, 1500)
+    assert tree.n_uncertified == sum(one.n_uncertified for one in tree.trees) > 0
+    tree.remove(alive, 1)
+    assert tree.n_uncertified == 0
+    assert DivideAndConquer(filter="coreset").build(points).n_uncertified is None
 
 
 @pytest.mark.parametrize("clusterer", ["k_means", "spectral", "hdbscan"])
