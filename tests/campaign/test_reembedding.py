@@ -17,6 +17,7 @@ from PIL import Image
 
 from al_server import plugins
 from al_server.answers import ReembedInfo
+from al_server.campaign import reembedding
 from al_server.campaign.campaign import Campaign
 from al_server.campaigns import CampaignRegistry
 from al_server.config import Settings
@@ -191,6 +192,25 @@ def test_worse_vectors_are_told_and_not_taken(open_: Open, tmp_path: Path):
     assert folders(tmp_path) == []
     info = reembed(registry, embedder="letters", switch="always")
     assert info.switched and registry.info("trees").n_features == 3
+
+
+def test_vectors_that_cannot_be_made_again_are_refused_at_once_or_given_up(
+    open_: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    registry = open_()
+    campaign = make(registry, texts(tmp_path), embedder="letters")
+    label(campaign, range(N_LABELED))
+
+    def lost(*_: object) -> None:
+        raise BadInput("the weights are gone", "restore them")
+
+    monkeypatch.setattr(reembedding, "_without_metric", lost)
+    info = reembed(registry, embedder="last", switch="if_better")
+    assert (info.state, info.error) == ("failed", "the weights are gone; restore them")
+    assert not LastLetter.entered.is_set(), "before the long work"
+    info = reembed(registry, embedder="last", switch="always")
+    assert info.switched and info.message.startswith("not compared: ")
+    assert registry.info("trees").embedder == "last"
 
 
 def test_labels_that_come_while_it_embeds_are_kept_and_count(open_: Open, tmp_path: Path):
