@@ -35,11 +35,11 @@ def copy_files(
     for done, (name, path) in enumerate(zip(names, paths, strict=True)):
         if progress is not None:
             progress(done, len(names))
-        target = folder / _below(name, path.suffix)
+        target: Path | None = None
         try:
             if not path.is_file():
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-            target = _free(target)
+            target = _free(folder / _below(name, path.suffix))
             target.parent.mkdir(parents=True, exist_ok=True)
             if link:
                 path = path.resolve(strict=True)
@@ -50,8 +50,9 @@ def copy_files(
         except (OSError, RuntimeError) as error:  # links in a circle are a RuntimeError
             if isinstance(error, OSError) and is_full(error):
                 raise
-            with suppress(OSError):
-                target.unlink(missing_ok=True)
+            if target is not None:  # before it is chosen, the place may be that of another sample
+                with suppress(OSError):
+                    target.unlink(missing_ok=True)
             failures.append(Failure(sample=name, reason=_why(error)))
     if progress is not None:
         progress(len(names), len(names))

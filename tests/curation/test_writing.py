@@ -125,6 +125,15 @@ def test_copies_lie_under_their_names_and_what_is_missing_is_listed(tmp_path: Pa
     }
 
 
+@pytest.mark.parametrize("link", [False, True])
+def test_a_file_that_is_missing_does_not_take_the_copy_of_another(tmp_path: Path, link: bool):
+    (tmp_path / "cat.jpg").write_text("cat")
+    paths = [tmp_path / "cat.jpg", tmp_path / "gone.jpg"]
+    lost = copying.copy_files(["cat.jpg", "cat"], paths, tmp_path / "to", link=link)
+    assert [one.sample for one in lost] == ["cat"]
+    assert (tmp_path / "to" / "cat.jpg").read_text() == "cat"
+
+
 def test_links_lead_to_the_files(tmp_path: Path):
     (tmp_path / "a.png").write_text("a")
     lost = copying.copy_files(
