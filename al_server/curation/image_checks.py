@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,21 +84,35 @@ class _Flagged:
     Arrays are in the order of the source.
     """
 
+    reason: ClassVar[str]
     flagged: NDArray[np.bool_] = field(repr=False)
     badness: NDArray[np.float32] = field(repr=False)
 
     def build(self, points: "Points", *, progress: "Progress | None" = None) -> "_FlaggedTree":
-        return _FlaggedTree(self.flagged[points.order], self.badness[points.order])
+        return _FlaggedTree(self.reason, self.flagged[points.order], self.badness[points.order])
 
 
 class _FlaggedTree(NamedTuple):
+    reason: str
     flagged: NDArray[np.bool_]
     badness: NDArray[np.float32]
 
     def remove(self, alive: NDArray[np.bool_], n_remove: int | None) -> "Removed":
+        """Remove all living images with the issue, or so many of the worst.
+
+        Raises
+        ------
+        ValueError
+            If more are to go than have the issue.
+        """
         from strategies.filters.points import Removed
 
         rows = np.flatnonzero(alive & self.flagged)
+        if n_remove is not None and not 0 <= n_remove <= len(rows):
+            raise ValueError(
+                f"{self.reason} cannot remove {n_remove} samples, for {len(rows)} have that issue; "
+                "leave the number out, or use outliers for the rest"
+            )
         rows = rows[np.argsort(-self.badness[rows], kind="stable")][:n_remove]
         return Removed(
             rows,

@@ -6,6 +6,7 @@ from PIL import Image, ImageFilter
 
 from al_server.curation import Pipeline
 from al_server.curation.image_checks import ISSUES, check_images, measure, size_scores
+from al_server.errors import BadInput
 from embeddings.errors import Unreadable
 
 
@@ -100,3 +101,12 @@ def test_flawed_pictures_go_first_in_a_chain_with_their_issue_as_the_reason(file
     assert reasons["dark.png"] == "dark"
     assert reasons["low_information.png"] == "low_information"
     assert len(curated.kept) == 10
+
+
+def test_no_fewer_pictures_go_than_were_asked_for(files):
+    names = list(files)
+    dark = check_images(names, list(files.values())).filter_of("dark")
+    pipeline = Pipeline(np.random.default_rng(0).normal(size=(len(names), 4)), names, chain=[dark])
+    with pytest.raises(BadInput, match="dark cannot remove 2 samples, for 1 have that issue"):
+        pipeline.run(dark=2)
+    assert [names[row] for row in pipeline.run(dark=1).removed] == ["dark.png"]
