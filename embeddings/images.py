@@ -1,5 +1,7 @@
 """Any image file a person may have -> an RGB image, or a reason they understand."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -58,11 +60,24 @@ def read_file(path: Path) -> bytes:
 
 def decode_image(data: bytes) -> Image.Image:
     """Decode the bytes of an image file; see `load_image`."""
+    with open_image(data) as image:
+        _check_size(*image.size)
+        image.load()
+        return _to_rgb(ImageOps.exif_transpose(image))
+
+
+@contextmanager
+def open_image(data: bytes) -> Iterator[Image.Image]:
+    """Open the bytes of an image file as PIL has them, of any mode and not yet decoded.
+
+    Raises
+    ------
+    Unreadable
+        With the reason; also where it fails inside of the block, while it is decoded.
+    """
     try:
         with Image.open(BytesIO(data), formats=_FORMATS) as image:
-            _check_size(*image.size)
-            image.load()
-            return _to_rgb(ImageOps.exif_transpose(image))
+            yield image
     except UnidentifiedImageError as error:
         raise Unreadable("not an image that can be read (jpg, png, webp, bmp, gif, tif)") from error
     except Image.DecompressionBombError as error:

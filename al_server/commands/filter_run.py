@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-
 from al_server.answers import Failure
+from al_server.commands.filter_report import Troubles, not_compared, say
 from al_server.commands.filter_source import Data, contents_of, read
-from al_server.commands.output import bar, follow, print_failures, print_json
+from al_server.commands.output import bar, follow
 from al_server.curation import image_checks, manifest, writing
 from al_server.curation.amounts import AUTO, Amount, make_plan
 from al_server.curation.copying import copy_files
-from al_server.curation.figures import Figures, figures
+from al_server.curation.figures import figures
 from al_server.curation.gate import Gate
 from al_server.curation.near_duplicates import NearDuplicates
 from al_server.curation.pipeline import Pipeline, make_filter, reason_of
@@ -87,7 +86,12 @@ def run(
             place = folders.enter_context(writing.whole_folder(target))
             lost = _copy(data, curation, place, link=wanted.link is not None)
         _write(out, data, pipeline, curation, checks, lost, wanted)
-    _say(wanted, data, curation, measured, lost, as_json)
+    troubles = Troubles(
+        left_out=[*data.listing.failures, *lost],
+        not_checked=checks.failures if checks else [],
+        not_compared=not_compared(pipeline),
+    )
+    say(curation.curated, measured, troubles, out=wanted.out, metric=wanted.metric, as_json=as_json)
 
 
 def _check_filters(chain: dict[str, Amount], wanted: Wanted) -> None:
@@ -292,39 +296,3 @@ def _write(
             texts=listing.texts,
             metric="cosine" if wanted.metric == "cosine" else "euclidean",
         )
-
-
-def _say(
-    wanted: Wanted,
-    data: Data,
-    curation: manifest.Curation,
-    measured: Figures,
-    lost: list[Failure],
-    as_json: bool,
-) -> None:
-    failures = [(one.sample, one.reason) for one in [*data.listing.failures, *lost]]
-    n, n_kept = len(data.listing.sample_ids), len(curation.curated.kept)
-    if as_json:
-        print_json(
-            {
-                "out": str(wanted.out),
-                "n_samples": n,
-                "n_kept": n_kept,
-                **measured._asdict(),
-                "failures": [{"sample": name, "reason": reason} for name, reason in failures],
-            }
-        )
-        return
-    print_failures(failures, n=len(failures))
-    click.echo(f"kept {n_kept:,} of {n:,} samples ({n_kept / n:.1%}); see {wanted.out}")
-    for step in curation.curated.steps:
-        click.echo(f"  {step.n_removed:,} {step.reason}, by {step.name}")
-    if measured.cover_radius is not None:
-        click.echo(
-            f"the farthest that one is from the kept sample that covers it: "
-            f"{measured.cover_radius:.3g} ({wanted.metric})"
-        )
-    if measured.recall < 1:
-        click.echo(f"the graph holds {measured.recall:.1%} of the true neighbors")
-    if measured.uncertified_share is not None:
-        click.echo(f"uncertified: {measured.uncertified_share:.2%} of the samples")

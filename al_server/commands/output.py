@@ -40,11 +40,11 @@ def print_table(header: list[str], rows: list[list[str]]) -> None:
         click.echo("  ".join(cells).rstrip())
 
 
-def print_failures(failures: list[tuple[str, str]], *, n: int) -> None:
-    """Say on stderr which samples were left out, the first few with the reason."""
+def print_failures(failures: list[tuple[str, str]], *, n: int, said: str = "left out") -> None:
+    """Say on stderr which samples were left out, or what else, the first few with the reason."""
     if not n:
         return
-    click.echo(f"left out {n:,}:", err=True)
+    click.echo(f"{said} {n:,}:", err=True)
     for sample, reason in failures[:N_FAILURES_SHOWN]:
         click.echo(f"  {sample}: {reason}", err=True)
     if n > N_FAILURES_SHOWN:

@@ -219,26 +219,26 @@ def _small(path: Path) -> tuple["Image", tuple[int, int]]:
     """Decode an image, no larger than needed; return its real size, too."""
     from PIL import Image
 
-    from embeddings.images import MAX_PIXELS, load_image
+    from embeddings.images import MAX_PIXELS, decode_image, open_image, read_file
 
-    try:
-        with Image.open(path, formats=("JPEG", "PNG", "WEBP", "BMP", "TIFF")) as opened:
-            size = opened.size
-            if size[0] * size[1] > MAX_PIXELS or opened.mode not in _PLAIN_MODES:
-                image = load_image(path)  # says what is too large; knows transparency and depths
-            else:
-                opened.draft(None, (DECODED_SIDE, DECODED_SIDE))
-                image = opened.convert("L" if opened.mode in ("1", "L") else "RGB")
-    except Unreadable:
-        raise
-    except Exception as error:  # decoders meet hostile bytes and raise anything
-        raise Unreadable(f"the image cannot be read: {error}") from error
+    data = read_file(path)
+    with open_image(data) as opened:
+        size = opened.size
+        if size[0] * size[1] > MAX_PIXELS or not _is_plain(opened):
+            image = decode_image(data)  # says what is too large; knows transparency and depths
+        else:
+            opened.draft(None, (DECODED_SIDE, DECODED_SIDE))
+            image = opened.convert("L" if opened.mode in ("1", "L") else "RGB")
     ratio = max(image.size) / DECODED_SIDE
     if ratio > 1:
         # whole pixels: an average would hide dark and bright ones
         small = (max(1, int(image.width / ratio)), max(1, int(image.height / ratio)))
         image = image.resize(small, Image.Resampling.NEAREST)
     return image, size
+
+
+def _is_plain(image: "Image") -> bool:
+    return image.mode in _PLAIN_MODES and not image.has_transparency_data
 
 
 def _in_order(paths: Sequence[Path], n_threads: int | None) -> Iterator[Measures | Unreadable]:

@@ -163,17 +163,27 @@ class NearDuplicates:
             If there is not a picture for each point.
         """
         given = self.pictures
-        read = given if isinstance(given, Pictures) else read_pictures(given)
-        n = len(read.n_pixels)
+        n = len(given.n_pixels if isinstance(given, Pictures) else given)
         if n != len(points.order):
             raise ValueError(
                 f"near_duplicates has {n} pictures for {len(points.order)} points; give one for "
                 "each, in the order of their vectors"
             )
-        order = points.order
-        placed = Pictures(read.thumbnails[order], read.n_pixels[order], read.sharpness[order], {})
+        placed = _placed(given, points.order)
         pairs = near_duplicates(placed, threshold=self.threshold, progress=progress)
         return NearDuplicatesTree(points, placed, pairs)
+
+
+def _placed(given: Sequence[Picture] | Pictures, order: NDArray[np.int64]) -> Pictures:
+    """Return the pictures in the order of the points, reading them first where needed."""
+    read = given if isinstance(given, Pictures) else read_pictures(given)
+    place = np.argsort(order).tolist()
+    return Pictures(
+        read.thumbnails[order],
+        read.n_pixels[order],
+        read.sharpness[order],
+        {place[row]: reason for row, reason in read.unreadable.items()},
+    )
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,25 @@ def test_pictures_are_embedded_checked_and_copied(al: Al, photos: Path, tmp_path
     assert "dark" in checks["even/0.png"] and len(checks) == 13
 
 
+def test_what_cannot_be_checked_or_compared_is_told_and_stays(al: Al, pool: Path, tmp_path: Path):
+    (tmp_path / "files").mkdir()
+    rng = np.random.default_rng(0)
+    for row in range(2, N):
+        pixels = rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(pixels * (row > 2)).save(tmp_path / "files" / f"{row:02}.png")
+    (tmp_path / "files" / "01.png").write_bytes(b"no picture")
+    asked = ("--drop", "dark", "--near-duplicates", "--images", tmp_path / "files")
+    said = al.json("filter", pool, *asked, "--out", tmp_path / "out", *PLAIN, tmp_path)
+    reasons = {"00.png": "No such file", "01.png": "not an image that can be read"}
+    for troubles in (said["not_checked"], said["not_compared"]):
+        assert [one["sample"] for one in troubles] == list(reasons)
+        assert all(reasons[one["sample"]] in one["reason"] for one in troubles)
+    assert [row["file"] for row in removed(tmp_path / "out")] == ["02.png"]
+    shown = al("filter", pool, *asked, "--out", tmp_path / "again", *PLAIN, tmp_path).stderr
+    assert "not checked 2:\n  00.png: the file cannot be read: No such file" in shown
+    assert "not compared 2:\n  00.png: the file cannot be read: No such file" in shown
+
+
 def test_missing_files_are_listed_and_nothing_else_is_lost(al: Al, pool: Path, tmp_path: Path):
     (tmp_path / "files").mkdir()
     for row in range(0, N, 2):

@@ -58,6 +58,20 @@ def test_each_flaw_is_found_and_sound_pictures_are_left_alone(files: dict[str, P
     assert done == list(range(1, len(files) + 1))
 
 
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "bmp", "dib", "gif", "tiff"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_black_picture_is_dark_in_every_format(tmp_path: Path, kind: str, mode: str):
+    Image.new(mode, (40, 30)).save(tmp_path / "black", kind)
+    found = check_images(["black"], [tmp_path / "black"])
+    assert found.failures == [] and found.issues[0, ISSUES.index("dark")]
+
+
+@pytest.mark.parametrize("kind", ["png", "gif"])
+def test_what_is_transparent_is_white_and_not_dark(tmp_path: Path, kind: str):
+    Image.new("L", (40, 30)).save(tmp_path / "clear", kind, transparency=0)
+    assert measure(tmp_path / "clear").dark == pytest.approx(1)
+
+
 def test_brightness_is_that_of_the_definition(tmp_path: Path):
     colour = np.array([200, 30, 90])
     Image.new("RGB", (40, 40), tuple(colour.tolist())).save(tmp_path / "a.png")

@@ -1,0 +1,82 @@
+"""What `al-server filter` says when it is done: how many stay, and what could not be looked at."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from al_server.answers import Failure
+from al_server.commands.output import print_failures, print_json
+from al_server.curation.curated import Curated
+from al_server.curation.figures import Figures
+from al_server.curation.near_duplicates import NearDuplicates, NearDuplicatesTree
+from al_server.curation.pipeline import Pipeline
+
+
+class Troubles(NamedTuple):
+    """Samples that something could not be done with, and why.
+
+    Attributes
+    ----------
+    left_out : what cannot be embedded or copied
+    not_checked : pictures that the checks cannot read, and so have no issues
+    not_compared : pictures that near-duplicates cannot read, and so are like no other
+    """
+
+    left_out: list[Failure]
+    not_checked: list[Failure]
+    not_compared: list[Failure]
+
+
+def not_compared(pipeline: Pipeline) -> list[Failure]:
+    """Return the pictures that near-duplicates could not read, in the order of the source."""
+    if NearDuplicates.reason not in pipeline.chain:
+        return []
+    tree = pipeline.tree(NearDuplicates.reason)
+    assert isinstance(tree, NearDuplicatesTree)
+    order = pipeline.points.order.tolist()
+    reasons = {order[place]: reason for place, reason in tree.pictures.unreadable.items()}
+    return [
+        Failure(sample=pipeline.sample_ids[row], reason=reasons[row]) for row in sorted(reasons)
+    ]
+
+
+def say(
+    curated: Curated,
+    measured: Figures,
+    troubles: Troubles,
+    *,
+    out: Path,
+    metric: str,
+    as_json: bool,
+) -> None:
+    """Print what was kept and why the others go, or the same as JSON."""
+    n, n_kept = len(curated.sample_ids), len(curated.kept)
+    if as_json:
+        print_json(
+            {
+                "out": str(out),
+                "n_samples": n,
+                "n_kept": n_kept,
+                **measured._asdict(),
+                "failures": troubles.left_out,
+                "not_checked": troubles.not_checked,
+                "not_compared": troubles.not_compared,
+            }
+        )
+        return
+    for said, failures in troubles._asdict().items():
+        told = [(one.sample, one.reason) for one in failures]
+        print_failures(told, n=len(told), said=said.replace("_", " "))
+    click.echo(f"kept {n_kept:,} of {n:,} samples ({n_kept / n:.1%}); see {out}")
+    for step in curated.steps:
+        click.echo(f"  {step.n_removed:,} {step.reason}, by {step.name}")
+    if measured.cover_radius is not None:
+        click.echo(
+            f"the farthest that one is from the kept sample that covers it: "
+            f"{measured.cover_radius:.3g} ({metric})"
+        )
+    if measured.recall < 1:
+        click.echo(f"the graph holds {measured.recall:.1%} of the true neighbors")
+    if measured.uncertified_share is not None:
+        click.echo(f"uncertified: {measured.uncertified_share:.2%} of the samples")
