@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 
 MOST_PICTURES = 500
@@ -15,8 +16,8 @@ Read = Callable[[int], Path | None]
 def thumbnails(rows: Iterable[int], path_of: Read | None) -> dict[int, str]:
     """Make small JPEG pictures of the first of some samples.
 
-    Stops at `MOST_PICTURES`, or where all together would pass `MOST_BYTES`. Files that cannot be
-    read are passed over: the page shows the names of their samples.
+    Looks at the first `MOST_PICTURES`, and stops where all together would pass `MOST_BYTES`. Files
+    that cannot be read are passed over: the page shows the names of their samples.
 
     Parameters
     ----------
@@ -31,13 +32,14 @@ def thumbnails(rows: Iterable[int], path_of: Read | None) -> dict[int, str]:
     if path_of is None:
         return found
     n_bytes = 0
-    for row in dict.fromkeys(rows):
+    # files that cannot be read count, too: a folder full of them would take minutes
+    for row in islice(dict.fromkeys(rows), MOST_PICTURES):
         path = path_of(row)
         uri = None if path is None else _thumbnail(path)
         if uri is None:
             continue
         n_bytes += len(uri)
-        if len(found) >= MOST_PICTURES or n_bytes > MOST_BYTES:
+        if n_bytes > MOST_BYTES:
             break
         found[row] = uri
     return found
@@ -55,10 +57,10 @@ def reader(paths: Sequence[str | Path | None]) -> Read:
 
 def _thumbnail(path: Path) -> str | None:
     from embeddings.errors import Unreadable
-    from embeddings.images import load_image
+    from embeddings.images import load_small
 
     try:
-        image = load_image(path)
+        image = load_small(path, side=SIDE)
     except Unreadable:
         return None
     image.thumbnail((SIDE, SIDE))

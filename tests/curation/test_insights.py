@@ -124,6 +124,20 @@ def test_pictures_are_small_and_bounded_and_broken_ones_passed_over(tmp_path: Pa
     assert sum(map(len, found.values())) < 8_000 < MOST_BYTES
 
 
+def test_broken_pictures_are_not_tried_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"not a picture")
+    asked: list[int] = []
+
+    def path_of(row: int) -> Path | None:
+        asked.append(row)
+        return None if row % 2 else tmp_path / "broken.png"
+
+    monkeypatch.setattr("al_server.curation.insights_pictures.MOST_PICTURES", 3)
+    assert thumbnails(range(9), path_of) == {} and asked == [0, 1, 2]
+
+
 def test_all_pictures_together_stay_below_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

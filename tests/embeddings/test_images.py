@@ -7,7 +7,7 @@ from PIL import Image
 
 from embeddings import images
 from embeddings.errors import Unreadable
-from embeddings.images import IMAGE_SUFFIXES, decode_image, load_image
+from embeddings.images import IMAGE_SUFFIXES, decode_image, load_image, load_small
 
 
 def encoded(image: Image.Image, kind: str = "png", **options: object) -> bytes:
@@ -84,6 +84,30 @@ def test_the_camera_rotation_is_applied() -> None:
     decoded = decode_image(encoded(image, "png", exif=exif))
     assert decoded.size == (10, 20)
     assert corners(decoded) == [RED, RED, WHITE, WHITE]
+
+
+@pytest.mark.parametrize(
+    ("size", "factor"),
+    [((640, 480), 8), ((400, 640), 4), ((2000, 130), 2), ((100, 90), 1), ((9, 8), 1)],
+)
+def test_a_small_picture_is_the_large_one_with_fewer_pixels(
+    tmp_path: Path, size: tuple[int, int], factor: int
+) -> None:
+    ramp = Image.linear_gradient("L").resize(size).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise
+    ramp.save(tmp_path / "a.jpg", exif=exif)
+    whole, small = load_image(tmp_path / "a.jpg"), load_small(tmp_path / "a.jpg", side=60)
+    assert whole.size == size[::-1]
+    assert small.size == (size[1] // factor, size[0] // factor)
+    less = np.asarray(whole.resize(small.size, Image.Resampling.BOX), dtype=float)
+    np.testing.assert_allclose(np.asarray(small), less, atol=6)
+
+
+def test_a_strip_is_refused_however_small_it_is_to_be(tmp_path: Path) -> None:
+    Image.new("L", (600, 3)).save(tmp_path / "a.jpg")
+    with pytest.raises(Unreadable, match="strip of 600 x 3"):
+        load_small(tmp_path / "a.jpg", side=1)
 
 
 def test_an_animation_shows_its_first_frame() -> None:
