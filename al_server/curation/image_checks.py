@@ -15,9 +15,7 @@ odd_size : distance of sqrt(width x height) to the middle between q1 - 3 (q3 - q
 odd_aspect : shorter side over longer side
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
@@ -26,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_server.answers import Failure
+from al_server.curation.in_order import in_order
 from embeddings.errors import Unreadable
 
 if TYPE_CHECKING:
@@ -137,7 +136,6 @@ def check_images(
     names: Sequence[str],
     paths: Sequence[Path],
     *,
-    n_threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImageChecks:
     """Measure images in threads.
@@ -150,7 +148,7 @@ def check_images(
     n = len(paths)
     scores = np.full((n, len(ISSUES)), np.nan)
     failures: list[Failure] = []
-    for row, measured in enumerate(_in_order(paths, n_threads)):
+    for row, measured in enumerate(in_order(_measure, paths)):
         if isinstance(measured, Unreadable):
             failures.append(Failure(sample=names[row], reason=str(measured)))
         else:
@@ -239,21 +237,6 @@ def _small(path: Path) -> tuple["Image", tuple[int, int]]:
 
 def _is_plain(image: "Image") -> bool:
     return image.mode in _PLAIN_MODES and not image.has_transparency_data
-
-
-def _in_order(paths: Sequence[Path], n_threads: int | None) -> Iterator[Measures | Unreadable]:
-    """Measure a few at a time, so that a million are not queued, in their order."""
-    import os
-
-    n_threads = n_threads or min(8, os.cpu_count() or 1)
-    waiting: deque[Future[Measures | Unreadable]] = deque()
-    with ThreadPoolExecutor(n_threads) as pool:
-        for path in paths:
-            waiting.append(pool.submit(_measure, path))
-            if len(waiting) > 8 * n_threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def _measure(path: Path) -> Measures | Unreadable:

@@ -1,7 +1,6 @@
 """Pictures as near-duplicates look at them: small, with and without light and shade."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from al_server.curation.in_order import in_order
 from al_server.errors import BadInput
 from embeddings.errors import Unreadable
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 SIDE: Final = 32
 SHADE_SIGMA: Final = 4.0  # pixels of SIDE; what is smoother is light and shade
 SHARPNESS_SIDE: Final = 256
-N_THREADS: Final = 4  # decoders wait for files, and let others run while they compute
 
 Picture = Path | NDArray[np.uint8]
 """A file, or an array of shape (height, width, 3) or (height, width)."""
@@ -50,7 +49,6 @@ class _One(NamedTuple):
     thumbnail: NDArray[np.uint8]
     n_pixels: int
     sharpness: float
-    trouble: str = ""
 
 
 def read_pictures(pictures: Sequence[Picture]) -> Pictures:
@@ -61,17 +59,16 @@ def read_pictures(pictures: Sequence[Picture]) -> Pictures:
     BadInput
         If an array is no picture.
     """
-    with ThreadPoolExecutor(N_THREADS) as threads:
-        ones = list(threads.map(_read, pictures))
-    thumbnails = np.zeros((len(ones), 3, SIDE, SIDE), np.uint8)
-    for row, one in enumerate(ones):
-        thumbnails[row] = one.thumbnail
-    return Pictures(
-        thumbnails,
-        np.array([one.n_pixels for one in ones], np.int64),
-        np.array([one.sharpness for one in ones], np.float64),
-        {row: one.trouble for row, one in enumerate(ones) if one.trouble},
-    )
+    n = len(pictures)
+    thumbnails = np.zeros((n, 3, SIDE, SIDE), np.uint8)
+    n_pixels, sharpness = np.zeros(n, np.int64), np.zeros(n, np.float64)
+    unreadable: dict[int, str] = {}
+    for row, one in enumerate(in_order(_read, pictures)):
+        if isinstance(one, Unreadable):
+            unreadable[row] = str(one)
+        else:
+            thumbnails[row], n_pixels[row], sharpness[row] = one
+    return Pictures(thumbnails, n_pixels, sharpness, unreadable)
 
 
 def without_shade(colors: Floats) -> Floats:
@@ -110,7 +107,7 @@ def _gaussian_weights(n: int, sigma: float) -> Floats:
     return shares
 
 
-def _read(picture: Picture) -> _One:
+def _read(picture: Picture) -> _One | Unreadable:
     from embeddings.images import load_image
 
     if not isinstance(picture, Path):
@@ -118,7 +115,7 @@ def _read(picture: Picture) -> _One:
     try:
         return _measured(load_image(picture))
     except Unreadable as error:
-        return _One(np.zeros((3, SIDE, SIDE), np.uint8), 0, 0.0, str(error))
+        return error
 
 
 def _from_array(values: NDArray[Any]) -> "Image":

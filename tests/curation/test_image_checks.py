@@ -39,13 +39,11 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return {path.name: path for path in sorted(tmp_path.iterdir())}
 
 
-@pytest.mark.parametrize("n_threads", [1, 4])
-def test_each_flaw_is_found_and_sound_pictures_are_left_alone(files: dict[str, Path], n_threads):
+def test_each_flaw_is_found_and_sound_pictures_are_left_alone(files: dict[str, Path]):
     done: list[int] = []
     found = check_images(
         list(files),
         list(files.values()),
-        n_threads=n_threads,
         progress=lambda n_done, n: done.append(n_done),
     )
     issues = dict(zip(files, (cells[0].split(";") for cells in found.told()), strict=True))
