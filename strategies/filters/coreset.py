@@ -118,22 +118,21 @@ class _ByCosine:
     def __init__(self, points: Points) -> None:
         self._vectors = points.vectors
         self._picks: Rows = np.empty(0, np.int64)
+        self._rows = np.arange(len(points.vectors))  # those that are not picked
+        self._covers = np.full(len(points.vectors), np.inf, np.float32)  # of these
+        self._n_met = 0  # picks that the covers know
 
     def first(self, n_wanted: int) -> Rows:
-        n, n_picked = len(self._vectors), len(self._picks)
-        if n_picked < min(n_wanted, n):
-            rows = np.delete(np.arange(n), self._picks)
-            more = farthest_first.pick(
-                self._vectors,
-                rows,
-                rows.astype(np.uint64),
-                farthest_first.distances_to_nearest(
-                    self._vectors, rows, self._vectors[self._picks]
-                ),
-                np.ones(len(rows), np.float32),
-                min(n_wanted, n) - n_picked,
-            )
-            self._picks = np.concatenate([self._picks, rows[more]])
+        n_more = min(n_wanted, len(self._vectors)) - len(self._picks)
+        if n_more > 0:
+            latest = self._vectors[self._picks[self._n_met :]]
+            nearer = farthest_first.distances_to_nearest(self._vectors, self._rows, latest)
+            covers = np.minimum(self._covers, nearer)
+            keys, weights = self._rows.astype(np.uint64), np.ones(len(covers), np.float32)
+            more = farthest_first.pick(self._vectors, self._rows, keys, covers, weights, n_more)
+            self._n_met = len(self._picks)
+            self._picks = np.concatenate([self._picks, self._rows[more]])
+            self._rows, self._covers = np.delete(self._rows, more), np.delete(covers, more)
         return self._picks[:n_wanted]
 
 
