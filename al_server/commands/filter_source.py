@@ -14,6 +14,7 @@ from al_server.commands.output import bar
 from al_server.commands.source_options import make_source
 from al_server.errors import BadSource
 from al_server.models import Source
+from al_server.sources.arrays import read_column
 from al_server.sources.listing import Listing, shown
 
 
@@ -109,18 +110,7 @@ def _named(images: Path, names: Sequence[str]) -> list[Path]:
 
 
 def _predicted(file: Path, names: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
-    n = len(names)
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            values = np.asarray(arrays["predicted"])
-            if "ids" in arrays.files and values.shape == arrays["ids"].shape:
-                place = {str(name): row for row, name in enumerate(arrays["ids"].tolist())}
-                values = values[[place[name] for name in names]]
-    except (KeyError, ValueError) as error:
-        raise BadSource(f"{file} has no array predicted", "add the class of each row") from error
-    if values.shape != (n,):
-        raise BadSource(f"{file}: predicted has shape {values.shape}", f"give {n} classes")
-    classes, codes = np.unique(values, return_inverse=True)
+    classes, codes = np.unique(read_column(file, "predicted", names), return_inverse=True)
     return codes.astype(np.int64), [str(name) for name in classes.tolist()]
 
 

@@ -1,6 +1,7 @@
 """Ready embeddings: ``.npz`` and ``.npy`` files. Pickles are never opened."""
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,35 @@ def read_npy(file: Path) -> Listing:
         raise BadSource(f"{file} is an .npz archive", "use kind npz for it")
     vectors = checked_vectors(array, where=file)
     return Listing("vector", _row_numbers(len(vectors)), vectors=vectors)
+
+
+def read_column(file: Path, name: str, sample_ids: Sequence[str]) -> NDArray[Any]:
+    """Read one more array of an .npz that `read_npz` has read: its entry of each of some samples.
+
+    Returns
+    -------
+    array of shape (n_samples,), in the order of `sample_ids`
+
+    Raises
+    ------
+    BadSource
+        If there is no such array, or it has not one entry a row.
+    """
+    arrays = _load(file, wanted={name, "ids"})
+    if not isinstance(arrays, dict) or name not in arrays:
+        raise BadSource(f"{file} has no array {name}", f"add {name}, with one entry a row")
+    if "ids" in arrays:
+        ids = _texts(arrays["ids"])
+    else:
+        ids = _row_numbers(len(_load(file, wanted={"X"})["X"]))
+    values = arrays[name]
+    if values.shape != (len(ids),):
+        raise BadSource(
+            f"{file}: {name} has shape {values.shape}, X has {len(ids)} rows",
+            f"{name} needs one entry a row",
+        )
+    row_of = {sample_id: row for row, sample_id in enumerate(ids)}
+    return values[[row_of[one] for one in sample_ids]]
 
 
 def _load(file: Path, *, wanted: set[str]) -> NDArray[Any] | dict[str, NDArray[Any]]:

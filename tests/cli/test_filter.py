@@ -96,6 +96,31 @@ def test_classes_keep_their_share_known_or_predicted(al: Al, pool: Path, tmp_pat
         assert Counter(int(name[:2]) < border for name in kept(out)) == wanted
 
 
+@pytest.mark.parametrize("ids", [None, [f"{row}".encode() for row in range(N)]])
+def test_predicted_classes_are_those_of_the_samples_that_only_names(
+    al: Al, tmp_path: Path, ids: list[bytes] | None
+):
+    named = {} if ids is None else {"ids": np.array(ids)}
+    vectors = np.random.default_rng(0).normal(size=(N, 6))
+    np.savez(tmp_path / "a.npz", X=vectors, predicted=np.arange(N) % 5 == 0, **named)
+    (tmp_path / "few.txt").write_text("\n".join(str(row) for row in range(10, 30)))
+    asked = ("--per-class", "predicted", "--keep", "10", "--only", tmp_path / "few.txt")
+    al.json("filter", tmp_path / "a.npz", *asked, "--out", tmp_path / "o", *PLAIN, tmp_path)
+    names = [int(name) for name in kept(tmp_path / "o")]
+    assert all(10 <= name < 30 for name in names)
+    assert Counter(name % 5 == 0 for name in names) == {True: 2, False: 8}
+
+
+def test_predicted_classes_that_are_not_one_a_row_are_refused(al: Al, tmp_path: Path):
+    np.savez(tmp_path / "a.npz", X=np.eye(4), predicted=np.zeros(5))
+    asked = ("--per-class", "predicted", "--keep", "2", "--out", tmp_path / "o", *PLAIN, tmp_path)
+    result = al("filter", tmp_path / "a.npz", *asked)
+    assert result.exit_code == 1
+    assert "predicted has shape (5,), X has 4 rows" in result.stderr
+    np.savez(tmp_path / "a.npz", X=np.eye(4))
+    assert "has no array predicted" in al("filter", tmp_path / "a.npz", *asked).stderr
+
+
 def test_pictures_are_embedded_checked_and_copied(al: Al, photos: Path, tmp_path: Path):
     out, copies = tmp_path / "out", tmp_path / "copies"
     asked = ("--exact-duplicates", "--drop", "dark", "--checks", "--outliers", 1, "--keep", 8)
