@@ -29,6 +29,7 @@ from al_server.curation.amounts import Amount
 from al_server.curation.curated import Curated
 from al_server.curation.pipeline import Pipeline
 from al_server.errors import BadInput
+from al_server.sources.listing import MAX_ID_LENGTH
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -65,7 +66,8 @@ class Filterable(Generic[M]):
 
     Notes
     -----
-    Metadata that are distinct texts are the ids, and decide ties; else positions do.
+    Metadata that are distinct texts of up to 1,000 characters are the ids, and decide ties; else
+    positions do.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class Filterable(Generic[M]):
             for batch, metadata in batches:
                 features = _features(model(batch), len(metadata))
                 if len(metadata):  # the last batch may be empty
-                    blocks.append(features)
+                    blocks.append(_as_wide(features, blocks[:1]))
                     self.metadata.extend(metadata)
         if not self.metadata:
             raise BadInput("there are no batches", "give pairs of a batch and its metadata")
@@ -183,7 +185,7 @@ def _evaluating(model: Any) -> Iterator[None]:
 def _features(given: Any, n: int) -> NDArray[np.float32]:
     """Return features as an array of shape (n, n_features)."""
     if hasattr(given, "detach"):
-        given = given.detach().cpu().numpy()
+        given = given.detach().float().cpu().numpy()  # numpy knows no bfloat16
     features = np.asarray(given, dtype=np.float32)
     if features.shape[:1] != (n,) or (n and features.ndim < 2):
         raise BadInput(
@@ -193,8 +195,21 @@ def _features(given: Any, n: int) -> NDArray[np.float32]:
     return features.reshape(n, math.prod(features.shape[1:]))
 
 
+def _as_wide(
+    features: NDArray[np.float32], before: Sequence[NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Return features that are as wide as those of the first batch, if there was one."""
+    if before and features.shape[1] != before[0].shape[1]:
+        raise BadInput(
+            f"the model makes {features.shape[1]} features of a sample, and made "
+            f"{before[0].shape[1]} in the first batch",
+            "bring all samples to one size, or pool over it, so that batches are equally wide",
+        )
+    return features
+
+
 def _ids(metadata: Sequence[object]) -> list[str]:
-    texts = [one for one in metadata if isinstance(one, str) and one]
+    texts = [one for one in metadata if isinstance(one, str) and 0 < len(one) <= MAX_ID_LENGTH]
     if len(set(texts)) == len(metadata):
         return texts
     return [str(position) for position in range(len(metadata))]

@@ -56,6 +56,20 @@ def test_metadata_may_be_anything_and_need_not_differ():
     assert Filterable(lambda batch: batch, batches).keep(keep=0.5).count({"n": 1}) in range(7)
 
 
+def test_texts_that_are_too_long_for_ids_are_metadata_all_the_same():
+    texts = [f"{row} {'word ' * 300}" for row in range(4)]
+    data = Filterable(lambda batch: batch, [(np.eye(4), texts)])
+    assert data.keep(keep=4) == texts
+    assert data.pipeline.sample_ids == list("0123")
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64])
+def test_features_of_any_precision_are_taken(kind: torch.dtype):
+    features = torch.tensor([[1.5, -2.0], [0.25, 3.0]], dtype=kind, requires_grad=True)
+    data = Filterable(lambda batch: batch, [(features, ["a", "b"])])
+    assert data.pipeline.vectors.tolist() == [[1.5, -2.0], [0.25, 3.0]]
+
+
 def test_the_page_shows_what_show_makes(tmp_path: Path):
     data = Filterable(
         Net(), loader(), show=lambda name: Image.new("RGB", (20, 20), (int(name[:-4]), 0, 0))
@@ -104,3 +118,6 @@ def test_features_that_do_not_fit_are_refused():
         Filterable(lambda batch: np.ones((3, 2)), [(None, ["a", "b"])])
     with pytest.raises(BadInput, match="no batches"):
         Filterable(lambda batch: batch, [])
+    wider = [(np.ones((2, 3)), "ab"), (np.ones((0, 9)), ""), (np.ones((1, 4)), "c")]
+    with pytest.raises(BadInput, match=r"4 features of a sample, and made 3 in the first"):
+        Filterable(lambda batch: batch, wider)
