@@ -57,17 +57,19 @@ def connected(address: str) -> Iterator[None]:
 def _check_answers(address: str) -> None:
     """Refuse HOST:PORT where nobody listens: Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
-    if not (host and port.isdigit()):
+    if "://" in address or not (host and port.isdecimal()):
         return
+    host = host.removeprefix("[").removesuffix("]")  # of IPv6
     try:
         socket.create_connection((host, int(port)), timeout=_ANSWERS_S).close()
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:  # ValueError: a name that cannot be one
         raise _nobody_at(address, error) from error
 
 
 def _nobody_at(address: str, error: Exception) -> BadInput:
+    said = (str(error).splitlines() or [type(error).__name__])[0]
     return BadInput(
-        f"no Ray cluster answers at {address}: {str(error).splitlines()[0]}",
+        f"no Ray cluster answers at {address}: {said}",
         "start one with `ray start --head`, or use the address local",
     )
 
