@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_server.curation.curated import Curated
+from al_server.curation.packed_texts import Packed, pack, unpack
 from al_server.errors import BadInput
 from al_server.sources.listing import checked_vectors
 from strategies.pool import Rows
@@ -22,6 +23,8 @@ LEAST: Final = 1e-6
 """Distances up to this are rounding."""
 ALIKE: Final = frozenset({"similar", "duplicate", "near_duplicate"})
 """Reasons that say of a sample that it is much like another."""
+FAR: Final = "outlier"
+"""The reason that says of a sample that it is far from all others."""
 _BLOCK: Final = 4096  # vectors at a time
 
 
@@ -184,11 +187,13 @@ class Gate:
 
     def save(self, file: Path) -> None:
         """Write one .npz."""
+        ids = pack(self.sample_ids)
         with file.open("wb") as stream:
             np.savez(
                 stream,
                 X=self.vectors,
-                ids=np.array(self.sample_ids),
+                ids=ids.text,
+                ends=ids.ends,
                 distances=np.array([self.duplicate_distance, self.outlier_distance]),
                 names=np.array([self.metric, self.embedder]),
             )
@@ -206,7 +211,7 @@ class Gate:
             with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 near, far = arrays["distances"].tolist()
                 metric, embedder = arrays["names"].tolist()
-                vectors, ids = arrays["X"], arrays["ids"].tolist()
+                vectors, ids = arrays["X"], unpack(Packed(arrays["ids"], arrays["ends"]))
         except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise BadInput(
                 f"{file} is no gate: {error}", "write one with al-server filter --gate"
@@ -246,7 +251,7 @@ def _near(pipeline: "Pipeline", curated: Curated) -> float:
 
 def _far(pipeline: "Pipeline", curated: Curated) -> float:
     """Return the distance beyond which samples went as outliers; inf where none did."""
-    n_outliers = sum(one.n_removed for one in curated.steps if one.reason == OUTLIER)
+    n_outliers = sum(one.n_removed for one in curated.steps if one.reason == FAR)
     kept = _marked(curated, curated.kept)
     distances = _to_nearest(pipeline, np.ones_like(kept), kept)
     return float(distances[-1 - n_outliers]) if 0 < n_outliers < len(distances) else np.inf

@@ -45,13 +45,28 @@ def test_a_gate_is_the_same_after_it_was_saved(tmp_path: Path):
     assert (again.duplicate_distance, again.outlier_distance) == (0.1, np.inf)
 
 
+def test_one_long_id_makes_no_large_file(tmp_path: Path):
+    ids = [*map(str, range(5000)), "x" * 1000]
+    gate = Gate.fit(np.ones((5001, 1)), ids, duplicate_distance=0.1, outlier_distance=1)
+    gate.save(tmp_path / "gate.npz")
+    assert (tmp_path / "gate.npz").stat().st_size < 100_000
+    assert Gate.load(tmp_path / "gate.npz").sample_ids == ids
+
+
 def test_what_is_no_gate_is_refused_and_no_pickle_is_opened(tmp_path: Path):
     np.savez(tmp_path / "a.npz", X=KEPT)
     np.savez(tmp_path / "b.npz", X=np.array([object()]), distances=np.zeros(2), names=["a", "b"])
     (tmp_path / "c.npz").write_bytes(b"PK")
-    for name in ("a.npz", "b.npz", "c.npz", "d.npz"):
+    Gate.fit(KEPT, ["a", "b", "c"], duplicate_distance=0.1, outlier_distance=1).save(
+        tmp_path / "whole.npz"
+    )
+    with np.load(tmp_path / "whole.npz") as arrays:
+        whole = dict(arrays)
+    np.savez(tmp_path / "e.npz", **{**whole, "ids": np.array(["a", "b", "c"])})
+    np.savez(tmp_path / "f.npz", **{**whole, "ends": np.array([1, 2, 4])})
+    for name in "abcdef":
         with pytest.raises(BadInput, match="is no gate"):
-            Gate.load(tmp_path / name)
+            Gate.load(tmp_path / f"{name}.npz")
 
 
 def test_thresholds_are_the_shares_that_a_curation_removed():
