@@ -34,6 +34,8 @@ from al_server.sources.listing import MAX_ID_LENGTH
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from al_server.curation.projection import Method
+
 M = TypeVar("M")
 _SIDE = 256  # of a picture that the page makes smaller
 _log = logging.getLogger(__name__)
@@ -116,11 +118,20 @@ class Filterable(Generic[M]):
             )
         ]
 
-    def insights(self, file: str | Path) -> None:
+    def insights(self, file: str | Path, *, projection: "Method" = "pca") -> None:
         """Write a page about the last `keep`; pictures where `show` is known.
 
         Only the pictures that the page has room for are asked for; where `show` raises, the page
         goes without that picture, and a warning is logged.
+
+        Parameters
+        ----------
+        projection : "pca", "umap" or "tsne", how the samples are brought onto the map
+
+        Raises
+        ------
+        BadInput
+            If nothing was filtered yet, or umap-learn is not installed and is needed.
         """
         from tempfile import TemporaryDirectory
 
@@ -134,6 +145,7 @@ class Filterable(Generic[M]):
                 curated,
                 self.pipeline.vectors,
                 path_of=self._shown(Path(folder)),
+                projection=projection,
                 metric="cosine" if self.pipeline.metric == "cosine" else "euclidean",
             )
         write_whole(Path(file), render(page).encode())

@@ -61,6 +61,13 @@ ISSUE_NAMES = "dark, bright, blurred, low_information, odd_size, odd_aspect"
 @click.option("--drop", metavar="ISSUES", default="", help="Remove these first: dark,blurred.")
 @click.option("--gate", "with_gate", is_flag=True, help="Write gate.npz, for `al-server gate`.")
 @click.option("--insights/--no-insights", default=True, show_default=True, help="insights.html.")
+@click.option(
+    "--projection",
+    type=click.Choice(["pca", "umap", "tsne"]),
+    default="pca",
+    show_default=True,
+    help="How the page draws the samples; umap needs the extra of that name.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the files of an earlier run in --out.")
 @as_json_option
 def filter_(as_json: bool, **options: Any) -> None:

@@ -17,6 +17,7 @@ from al_server.curation.figures import figures
 from al_server.curation.gate import Gate
 from al_server.curation.near_duplicates import NearDuplicates
 from al_server.curation.pipeline import Pipeline, make_filter, reason_of
+from al_server.curation.projection import check_method
 from al_server.errors import BadInput
 
 UNREADABLE = "unreadable"
@@ -47,14 +48,17 @@ class Wanted:
     drop: str
     with_gate: bool
     insights: bool
+    projection: Any
     overwrite: bool
 
 
 def run(
     wanted: Wanted, source: dict[str, Any], embedding: dict[str, Any], *, as_json: bool
 ) -> None:
-    """Curate and write; the folders to write are looked at before the long work."""
+    """Curate and write; what cannot be done, or written, is refused before the long work."""
     chain = chain_of(wanted)
+    if wanted.insights:
+        check_method(wanted.projection)
     issues = _issues(wanted.drop)
     _check_filters(chain, wanted)
     target = _checked_folders(wanted)
@@ -294,5 +298,6 @@ def _write(
             class_names=data.class_names,
             image_paths=data.paths,
             texts=listing.texts,
+            projection=wanted.projection,
             metric="cosine" if wanted.metric == "cosine" else "euclidean",
         )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from al_server.curation import insights_measures as measures
 from al_server.curation.curated import Curated
 from al_server.curation.insights_pictures import Read, reader, thumbnails
-from al_server.curation.projection import MOST_ROWS, Method, project
+from al_server.curation.projection import MOST_ROWS, Method, check_method, project
 from al_server.errors import BadInput
 from strategies.pool import Rows
 
@@ -199,8 +199,7 @@ def _check(curated: Curated, vectors: NDArray[np.float32], projection: str) -> N
         )
     if not np.isfinite(vectors).all():
         raise BadInput("vectors hold NaN or infinite numbers", "leave those samples out")
-    if projection not in MOST_ROWS:
-        raise BadInput(f"no projection is called {projection!r}", f"take {', '.join(MOST_ROWS)}")
+    check_method(projection)
 
 
 def _check_length(name: str, one: Sized | None, n: int) -> None:

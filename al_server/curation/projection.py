@@ -1,5 +1,6 @@
 """Vectors brought down to two or three dimensions, for people to look at."""
 
+from importlib.util import find_spec
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,20 @@ Method = Literal["pca", "umap", "tsne"]
 MOST_ROWS: dict[Method, int] = {"pca": 20_000, "umap": 8_000, "tsne": 3_000}
 """How many samples are drawn at most: what a browser draws at once, or takes seconds to compute."""
 _BLOCK = 65_536
+
+
+def check_method(method: str) -> None:
+    """Refuse what `project` would refuse, before the long work.
+
+    Raises
+    ------
+    BadInput
+        If there is no such projection, or the package that it needs is not installed.
+    """
+    if method not in MOST_ROWS:
+        raise BadInput(f"no projection is called {method!r}", f"take {', '.join(MOST_ROWS)}")
+    if method == "umap" and find_spec("umap") is None:  # to import it takes seconds
+        raise _without_umap()
 
 
 def project(
@@ -89,10 +104,7 @@ def _umap(drawn: NDArray[np.float32], n_dimensions: int, seed: int) -> NDArray[n
     try:
         from umap import UMAP
     except ImportError:
-        raise BadInput(
-            "the projection umap needs the package umap-learn",
-            "pip install 'al-server[umap]', or take pca or tsne",
-        ) from None
+        raise _without_umap() from None
     # a fixed seed makes it run on one thread; said outright, or it warns
     map_ = UMAP(
         n_components=n_dimensions,
@@ -103,3 +115,10 @@ def _umap(drawn: NDArray[np.float32], n_dimensions: int, seed: int) -> NDArray[n
     )
     found: NDArray[np.float32] = map_.fit_transform(drawn)
     return found
+
+
+def _without_umap() -> BadInput:
+    return BadInput(
+        "the projection umap needs the package umap-learn",
+        "pip install 'al-server[umap]', or take pca or tsne",
+    )

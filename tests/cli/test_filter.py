@@ -1,5 +1,6 @@
 import csv
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -246,6 +247,27 @@ def test_the_page_of_insights_is_written(al: Al, photos: Path, tmp_path: Path):
     assert al("filter", photos, *asked, "--out", tmp_path / "out").exit_code == 0
     page = (tmp_path / "out" / "insights.html").read_text("utf-8")
     assert "</html>" in page and kept(tmp_path / "out")[0] in page
+
+
+def test_the_page_draws_by_the_projection_that_was_asked_for(al: Al, pool: Path, tmp_path: Path):
+    pages = {}
+    for method in ("pca", "tsne"):
+        asked = ("--keep", "90%", "--projection", method, "--data", tmp_path)
+        result = al("filter", pool, *asked, "--out", tmp_path / method)
+        assert result.exit_code == 0, result.stderr
+        pages[method] = (tmp_path / method / "insights.html").read_text("utf-8")
+    assert "t-SNE" in pages["tsne"] and "t-SNE" not in pages["pca"]
+
+
+def test_a_projection_that_is_not_installed_is_refused_before_the_source_is_read(
+    al: Al, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    asked = ("--keep", "90%", "--projection", "umap", "--out", tmp_path / "o", "--data", tmp_path)
+    result = al("filter", tmp_path / "nothing.npz", *asked)
+    assert result.exit_code == 1
+    assert "needs the package umap-learn" in result.stderr and "al-server[umap]" in result.stderr
+    assert "nothing.npz" in al("filter", tmp_path / "nothing.npz", *asked, "--no-insights").stderr
 
 
 def test_a_gate_judges_what_arrives_later(al: Al, pool: Path, tmp_path: Path):

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,18 @@ def test_the_page_shows_what_show_makes(tmp_path: Path):
     data.keep(similars="20%")
     data.insights(tmp_path / "a.html")
     assert "data:image/" in (tmp_path / "a.html").read_text("utf-8")
+
+
+def test_the_page_draws_by_the_projection_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    data = Filterable(Net(), loader())
+    data.keep(similars="20%")
+    data.insights(tmp_path / "a.html", projection="tsne")
+    assert "t-SNE" in (tmp_path / "a.html").read_text("utf-8")
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(BadInput, match="needs the package umap-learn"):
+        data.insights(tmp_path / "b.html", projection="umap")
 
 
 def test_pictures_are_asked_for_as_the_page_needs_them_and_may_fail(
