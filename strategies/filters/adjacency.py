@@ -40,6 +40,7 @@ class Adjacency:
     """
 
     reason: ClassVar[str] = "adjacent"
+    has_threshold: ClassVar[bool] = False
 
     def build(self, points: Points, *, progress: Progress | None = None) -> "AdjacencyTree":
         """Return the tree; the work is done when samples are removed."""

@@ -47,6 +47,7 @@ class Coreset:
     """
 
     reason: ClassVar[str] = "covered"
+    has_threshold: ClassVar[bool] = False
     most: int = 0
 
     def __post_init__(self) -> None:

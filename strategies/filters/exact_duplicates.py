@@ -23,6 +23,7 @@ class ExactDuplicates:
     """
 
     reason: ClassVar[str] = "duplicate"
+    needs: ClassVar[tuple[str, ...]] = ("contents",)
 
     def build(self, points: Points, *, progress: Progress | None = None) -> Tree:
         """Find out which contents are equal.

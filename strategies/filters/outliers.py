@@ -103,12 +103,18 @@ class Outliers:
     """
 
     reason: ClassVar[str] = "outlier"
+    has_threshold: ClassVar[bool] = False
     min_samples: int = 5
 
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing."""
         if self.min_samples < 1:
             raise ValueError(f"min_samples={self.min_samples} is below 1")
+
+    @property
+    def least_neighbors(self) -> int:
+        """See `declared`."""
+        return self.min_samples
 
     def build(self, points: Points, *, progress: Progress | None = None) -> OutlierTree:
         """Score all samples.

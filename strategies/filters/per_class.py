@@ -25,6 +25,7 @@ class PerClass:
     """
 
     reason: ClassVar[str] = "in_class"
+    needs: ClassVar[tuple[str, ...]] = ("classes",)
     filter: Filter | str = "similars"
 
     def __post_init__(self) -> None:

@@ -98,7 +98,7 @@ class Chooses(Protocol):
 
 
 class Filter(Protocol):
-    """A frozen dataclass: settings are its fields."""
+    """A frozen dataclass: settings are its fields; what else it may declare is in `declared`."""
 
     reason: ClassVar[str]
     """One word, such as "outlier"; stands in the receipt."""

@@ -49,6 +49,7 @@ class Similars:
     """
 
     reason: ClassVar[str] = "similar"
+    has_threshold: ClassVar[bool] = False
     all_pairs: int = MOST_FOR_ALL_PAIRS
 
     def build(self, points: Points, *, progress: Progress | None = None) -> Dendrogram:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from strategies.filters.declared import has_threshold, needs
 from strategies.filters.nearest import points_from
 from strategies.filters.points import Filter, Metric, Points, Removed, Tree
 from strategies.pool import Neighbors
@@ -116,6 +117,7 @@ def the_threshold_is_a_number_of_its_own(filter: Filter) -> None:
     for points in _all_kinds():
         tree, alive = filter.build(points), np.ones(N, np.bool_)
         if _error(tree, alive, None):
+            assert not has_threshold(filter), "None is refused; declare has_threshold = False"
             continue
         found = tree.remove(alive, None)
         _assert_valid(points, alive, len(found.rows), found)
@@ -191,6 +193,7 @@ def missing_arrays_are_named(filter: Filter) -> None:
             tree = filter.build(replace(toy_points(), **without))
         except ValueError as error:
             assert f"points.{name}" in str(error), f"points.{name} is missing, but: {error}"
+            assert name in needs([filter]), f"points.{name} is needed; declare it in needs"
         else:
             for n_remove in _numbers(tree, np.ones(N, np.bool_)):
                 tree.remove(np.ones(N, np.bool_), n_remove)

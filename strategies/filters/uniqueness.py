@@ -26,6 +26,8 @@ class Uniqueness:
     """
 
     reason: ClassVar[str] = "redundant"
+    has_threshold: ClassVar[bool] = False
+    least_neighbors: ClassVar[int] = len(WEIGHTS)
 
     def build(self, points: Points, *, progress: Progress | None = None) -> Tree:
         """Score all points.

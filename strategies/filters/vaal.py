@@ -36,6 +36,7 @@ class Vaal:
     """
 
     reason: ClassVar[str] = "learned"
+    has_threshold: ClassVar[bool] = False
     start: float = 0.1
     rounds: int = 4
     epochs: int = 50

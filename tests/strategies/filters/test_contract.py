@@ -43,6 +43,7 @@ class LastRows:
     """Breaks nothing: the highest rows go, because of the nearest that stays."""
 
     reason: ClassVar[str] = "last"
+    has_threshold: ClassVar[bool] = False
 
     def build(self, points: Points, *, progress: Progress | None = None) -> "LastRows.Tree":
         return self.Tree(points)
@@ -155,6 +156,17 @@ class NamesNothing(LastRows):
         return super().build(points)
 
 
+class NeedsSilently(LastRows):
+    def build(self, points: Points, *, progress: Progress | None = None) -> LastRows.Tree:
+        if points.classes is None:
+            raise ValueError("points.classes is missing")
+        return super().build(points)
+
+
+class RefusesSilently(LastRows):
+    has_threshold: ClassVar[bool] = True
+
+
 class CountsToHundred(LastRows):
     def build(self, points: Points, *, progress: Progress | None = None) -> LastRows.Tree:
         if progress is not None:
@@ -199,6 +211,8 @@ def test_the_filter_that_the_others_are_made_from_breaks_nothing() -> None:
         (GoesByGivenRows(), testing.order_does_not_matter),
         (WritesToAlive(), testing.inputs_are_left_unchanged),
         (HandsOutItsOwn(), testing.inputs_are_left_unchanged),
+        (NeedsSilently(), testing.missing_arrays_are_named),
+        (RefusesSilently(), testing.the_threshold_is_a_number_of_its_own),
         (NamesNothing(), testing.missing_arrays_are_named),
         (CountsToHundred(), testing.progress_is_a_share),
         (Chatty(), testing.the_reason_is_a_word),
