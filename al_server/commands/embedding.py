@@ -79,6 +79,7 @@ class Vectors(NamedTuple):
 def read_vectors(
     source: Source,
     *,
+    check: Callable[[Listing], None] | None = None,
     embedder: str | None,
     checkpoint: Path | None,
     data: Path,
@@ -86,6 +87,10 @@ def read_vectors(
     fetch_hosts: tuple[str, ...],
 ) -> Vectors:
     """Read a source and embed it, unless it holds vectors.
+
+    Parameters
+    ----------
+    check : looks at what was read before it is embedded; what it raises ends the work
 
     Raises
     ------
@@ -95,6 +100,8 @@ def read_vectors(
     from al_server.campaign.embedding import choose_embedder
 
     listing = read_listing(source, Fetcher(data / MEDIA_FOLDER, fetch_hosts))
+    if check is not None:
+        check(listing)
     if listing.vectors is not None:
         choose_embedder(embedder, "vector")  # refuses one that would have nothing to do
         return Vectors(listing, "")

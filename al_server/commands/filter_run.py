@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from al_server.answers import Failure
+from al_server.commands.filter_chain import Chain, chain_of
 from al_server.commands.filter_report import Troubles, not_compared, say
 from al_server.commands.filter_source import Data, contents_of, read
 from al_server.commands.output import bar, follow
@@ -16,15 +17,13 @@ from al_server.curation.copying import copy_files
 from al_server.curation.figures import figures
 from al_server.curation.gate import Gate
 from al_server.curation.near_duplicates import NearDuplicates
-from al_server.curation.pipeline import Pipeline, make_filter, reason_of
+from al_server.curation.pipeline import Pipeline
 from al_server.curation.projection import check_method
 from al_server.errors import BadInput
 
 UNREADABLE = "unreadable"
-EXACT = "exact_duplicates"
 _FITTED = {"pixels", "tfidf"}
 _ANY = 10**15
-_WITHOUT_THRESHOLD = {"adjacent", "covered", "learned", "outlier", "redundant", "similar"}
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,13 @@ def run(
     if wanted.insights:
         check_method(wanted.projection)
     issues = _issues(wanted.drop)
-    _check_filters(chain, wanted)
+    if wanted.with_gate and wanted.metric == "geodesic":
+        raise BadInput("a gate cannot measure geodesic distances", "leave out --gate or --metric")
     target = _checked_folders(wanted)
-    amounts = {**dict.fromkeys(issues, AUTO), **chain}
+    amounts = {**dict.fromkeys(issues, AUTO), **chain.amounts}
     make_plan(_ANY, amounts, wanted.keep)  # what no number of samples can mend is said now
-    data = read(source, embedding, per_class=wanted.per_class, images=wanted.images)
+    per_class = wanted.per_class or ("labels" if "classes" in chain.needs else None)
+    data = read(source, embedding, per_class=per_class, images=wanted.images)
     listing = data.listing
     if data.paths is None and (target or wanted.checks or issues or wanted.near_duplicates):
         raise BadInput(
@@ -98,20 +99,6 @@ def run(
     say(curation.curated, measured, troubles, out=wanted.out, metric=wanted.metric, as_json=as_json)
 
 
-def _check_filters(chain: dict[str, Amount], wanted: Wanted) -> None:
-    """Refuse before the long work what a filter would refuse after it."""
-    for text in (*chain, _in_classes(wanted.keep_by, wanted)):
-        if text == NearDuplicates.reason:
-            continue
-        reason = reason_of(make_filter(text)[1])
-        if chain.get(text) == AUTO and reason in _WITHOUT_THRESHOLD:
-            raise BadInput(
-                f"{text} has no threshold of its own", f"say how many go, as in {text}=10%"
-            )
-    if wanted.with_gate and wanted.metric == "geodesic":
-        raise BadInput("a gate cannot measure geodesic distances", "leave out --gate or --metric")
-
-
 def _checked_folders(wanted: Wanted) -> Path | None:
     """Return the folder of copies or links, if any; refuse what cannot be written."""
     writing.check_folder(wanted.out, overwrite=wanted.overwrite)
@@ -126,51 +113,12 @@ def _checked_folders(wanted: Wanted) -> Path | None:
     return target
 
 
-def chain_of(wanted: Wanted) -> dict[str, Amount]:
-    """Return filters and amounts in their order.
-
-    Raises
-    ------
-    BadInput
-        If a filter is named twice, or nothing is to be done.
-    """
-    named: list[tuple[str, Amount | None]] = [
-        (EXACT, AUTO if wanted.exact_duplicates else None),
-        (NearDuplicates.reason, AUTO if wanted.near_duplicates else None),
-        (_in_classes("outliers", wanted), wanted.outliers),
-        (_in_classes("similars", wanted), wanted.similars),
-    ]
-    for text in wanted.more:
-        before, equals, last = text.rpartition("=")
-        named.append((before, last) if equals else (text, AUTO))
-    chain: dict[str, Amount] = {}
-    for name, amount in named:
-        if amount is None:
-            continue
-        if name in chain:
-            raise BadInput(f"{name} is named twice", "name each filter once")
-        chain[name] = amount
-    if not chain and wanted.keep is None and not wanted.drop and not wanted.checks:
-        raise BadInput(
-            "nothing is to be removed",
-            "say --keep, --outliers, --similars, --filter, --exact-duplicates, "
-            "--near-duplicates, --drop or --checks",
-        )
-    return chain
-
-
 def _issues(drop: str) -> list[str]:
     issues = list(dict.fromkeys(one.strip() for one in drop.split(",") if one.strip()))
     for issue in issues:
         if issue not in image_checks.ISSUES:
             raise BadInput(f"--drop: {issue} is no issue", f"of {', '.join(image_checks.ISSUES)}")
     return issues
-
-
-def _in_classes(name: str, wanted: Wanted) -> str:
-    from strategies import settings
-
-    return f"per_class?{settings.join({'filter': name})}" if wanted.per_class else name
 
 
 def _check(data: Data) -> image_checks.ImageChecks:
@@ -184,7 +132,7 @@ def _check(data: Data) -> image_checks.ImageChecks:
 def _pipeline(
     wanted: Wanted,
     data: Data,
-    chain: dict[str, Amount],
+    chain: Chain,
     issues: list[str],
     checks: image_checks.ImageChecks | None,
 ) -> Pipeline:
@@ -194,16 +142,17 @@ def _pipeline(
         vectors,
         data.listing.sample_ids,
         classes=data.classes,
-        contents=contents_of(data) if EXACT in chain else None,
+        contents=contents_of(data) if "contents" in chain.needs else None,
         metric=wanted.metric,
         chain=[
             *(checks.filter_of(one) for one in issues if checks),
             *(
                 NearDuplicates(data.paths) if one == NearDuplicates.reason and data.paths else one
-                for one in chain
+                for one in chain.amounts
             ),
         ],
-        keep_by=_in_classes(wanted.keep_by, wanted),
+        keep_by=chain.keep_by,
+        k=chain.k,
     )
 
 

@@ -60,14 +60,14 @@ def read(
         source = source.model_copy(update={"label_column": "predicted"})
     if _has_labels(source, per_class):
         source = source.model_copy(update={"labels": True})
-    listing, embedder_id = read_vectors(source, **embedding)
+    is_apart = per_class == "predicted" and source.kind == "npz"
+    needs_classes = per_class is not None and not is_apart
+    listing, embedder_id = read_vectors(
+        source, check=_check_classes if needs_classes else None, **embedding
+    )
     classes, names = _classes(listing)
-    if per_class == "predicted" and source.kind == "npz":
+    if is_apart:
         classes, names = _predicted(Path(source.path), listing.sample_ids)
-    if per_class and classes is None:
-        raise BadSource(
-            f"{source.path} has no classes", "say what they are, or leave out --per-class"
-        )
     paths = listing.paths
     if images is not None:
         paths = _named(images, listing.sample_ids)
@@ -85,6 +85,14 @@ def _has_labels(source: Source, per_class: str | None) -> bool:
             return False
     by_name = source.kind in ("images", "videos", "objects") or source.label_column is not None
     return by_name or per_class is not None
+
+
+def _check_classes(listing: Listing) -> None:
+    if _classes(listing)[0] is None:
+        raise BadSource(
+            "the source has no classes",
+            "say what they are, or leave out --per-class and filters that go by class",
+        )
 
 
 def _classes(listing: Listing) -> tuple[NDArray[np.int64] | None, list[str] | None]:

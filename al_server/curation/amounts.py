@@ -103,6 +103,16 @@ def make_plan(n: int, amounts: Mapping[str, Amount], keep: Amount | None) -> Pla
     return Plan(n, wanted, max(1, math.floor(stay + Fraction(1, 2))), fits)
 
 
+def is_amount(text: str) -> bool:
+    """Tell whether a text is written as an amount, be it too large or not."""
+    try:
+        if text != AUTO:
+            _read("", text)
+    except BadInput:
+        return False
+    return True
+
+
 def _in_samples(name: str, amount: Amount, n: int) -> Fraction | None:
     if amount == AUTO:
         return None

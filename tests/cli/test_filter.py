@@ -203,6 +203,57 @@ def test_any_filter_of_the_shelf_can_be_named_in_order(al: Al, pool: Path, tmp_p
 
 
 @pytest.mark.parametrize(
+    ("text", "name", "amount"),
+    [
+        ("semantic_dedup?eps=0.1", "semantic_dedup?eps=0.1", "auto"),
+        ("semantic_dedup?eps=0.1=5%", "semantic_dedup?eps=0.1", "5%"),
+        ("per_class?filter=semantic_dedup", "per_class?filter=semantic_dedup", "auto"),
+        ("per_class?filter=coreset?most=9=2", "per_class?filter=coreset?most=9", "2"),
+    ],
+)
+def test_the_amount_of_a_filter_with_settings_may_be_left_out(
+    al: Al, pool: Path, tmp_path: Path, text: str, name: str, amount: str
+):
+    asked = ("--filter", text, "--out", tmp_path / "o", *PLAIN, tmp_path)
+    al.json("filter", pool, *asked)
+    written = json.loads((tmp_path / "o" / "manifest.json").read_text())
+    assert written["amounts"] == {name: amount}
+
+
+@pytest.mark.parametrize(
+    "asked", [("--filter", "outliers?min_samples=20=5%"), ("--keep", "38", "--keep-by")]
+)
+def test_as_many_neighbors_are_found_as_a_filter_needs(
+    al: Al, pool: Path, tmp_path: Path, asked: tuple[str, ...]
+):
+    if asked[-1] == "--keep-by":
+        asked = (*asked, "outliers?min_samples=20")
+    al.json("filter", pool, *asked, "--out", tmp_path / "o", *PLAIN, tmp_path)
+    assert json.loads((tmp_path / "o" / "manifest.json").read_text())["k"] == 20
+    assert len(kept(tmp_path / "o")) == 38
+
+
+def test_a_filter_that_goes_by_class_is_refused_before_anything_is_embedded(al: Al, tmp_path: Path):
+    (tmp_path / "flat").mkdir()
+    for number in range(3):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / "flat" / f"{number}.png")
+    embed = ("--embedder", "pixels", "--out", tmp_path / "o", *PLAIN, tmp_path / "data")
+    for asked in (
+        ("--filter", "per_class?filter=similars=10%"),
+        ("--keep", "2", "--keep-by", "divide_and_conquer?filter=per_class"),
+        ("--keep", "2", "--per-class", "labels"),
+    ):
+        result = al("filter", tmp_path / "flat", *asked, *embed)
+        assert result.exit_code == 1 and "the source has no classes" in result.stderr
+    assert not list(tmp_path.rglob("vectors.db"))
+
+
+def test_a_filter_in_classes_has_the_contents_that_it_compares(al: Al, pool: Path, tmp_path: Path):
+    asked = ("--filter", "per_class?filter=exact_duplicates", "--out", tmp_path / "o")
+    assert al.json("filter", pool, *asked, *PLAIN, tmp_path)["n_by_reason"] == {"duplicate": 5}
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ((), "nothing is to be removed"),
@@ -355,6 +406,10 @@ def test_a_folder_that_is_a_link_is_written_to_and_its_own_files_stay(
     [
         (("--outliers", "auto"), "outliers has no threshold"),
         (("--filter", "uniqueness"), "uniqueness has no threshold"),
+        (("--filter", "per_class?filter=coreset"), "coreset has no threshold"),
+        (("--filter", "semantic_dedup?eps=9"), "eps=9.0 is no cosine distance"),
+        (("--filter", "semantic_dedup?eps=9=auto"), "eps=9.0 is no cosine distance"),
+        (("--filter", "semantic_dedup?eps=0.1=many"), "is no amount"),
         (("--keep", "50%", "--metric", "geodesic", "--gate"), "cannot measure geodesic"),
         (("--outliers", "60%", "--similars", "60%"), "that removes 120%"),
         (("--outliers", "abc"), "is no amount"),

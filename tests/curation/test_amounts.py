@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from al_server.curation.amounts import make_plan
+from al_server.curation.amounts import is_amount, make_plan
 from al_server.errors import BadInput
 
 
@@ -93,3 +93,10 @@ def test_a_threshold_that_leaves_too_few_is_said_when_it_is_known():
     assert plan.n_keep(9) == 8
     with pytest.raises(BadInput, match="8 samples are to be kept, and the filters leave 7 of 10"):
         plan.n_keep(7)
+
+
+def test_what_is_written_as_an_amount_is_told_from_what_is_not():
+    for text in ("5%", "0.05", "50", "auto", "999%", "-1"):
+        assert is_amount(text)
+    for text in ("", "five", "5 apples", "1e3", "semantic_dedup"):
+        assert not is_amount(text)
