@@ -233,6 +233,13 @@ def test_as_many_neighbors_are_found_as_a_filter_needs(
     assert len(kept(tmp_path / "o")) == 38
 
 
+def test_paths_between_few_samples_are_measured_over_all_of_them(al: Al, tmp_path: Path):
+    np.savez(tmp_path / "few.npz", X=np.random.default_rng(0).normal(size=(12, 4)))
+    asked = ("--filter", "outliers?min_samples=20=2", "--metric", "geodesic")
+    al.json("filter", tmp_path / "few.npz", *asked, "--out", tmp_path / "o", *PLAIN, tmp_path)
+    assert len(kept(tmp_path / "o")) == 10
+
+
 def test_a_filter_that_goes_by_class_is_refused_before_anything_is_embedded(al: Al, tmp_path: Path):
     (tmp_path / "flat").mkdir()
     for number in range(3):
