@@ -152,7 +152,7 @@ def _pipeline(
             ),
         ],
         keep_by=chain.keep_by,
-        k=max(1, min(chain.k, len(vectors) - 1)),  # paths want no more than there are
+        k=chain.k,
     )
 
 

@@ -118,7 +118,8 @@ class Pipeline:
             if self.metric == "geodesic":
                 from strategies.filters.shortest_paths import with_path_distances
 
-                points = with_path_distances(points, self.k)
+                n_neighbors = points.neighbors.rows.shape[1]
+                points = with_path_distances(points, max(1, n_neighbors))
             return points
 
     def tree(self, name: str) -> "Tree":
