@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 SIDE: Final = 32
 SHADE_SIGMA: Final = 4.0  # pixels of SIDE; what is smoother is light and shade
 SHARPNESS_SIDE: Final = 256
+BLACK, WHITE = 2, 253  # grey levels that salt and pepper have
+# steps that noise makes, by a quartile of second differences; Gaussian noise: 2.26 / 1.91. Half as
+# much again keeps the clean one of a pair, and still the uncompressed
+NOISE: Final = 1.5 * 2.26 / 1.91
 
 Picture = Path | NDArray[np.uint8]
 """A file, or an array of shape (height, width, 3) or (height, width)."""
@@ -137,10 +141,33 @@ def _measured(image: "Image") -> _One:
     grey.thumbnail((SHARPNESS_SIDE, SHARPNESS_SIDE), Resampling.BILINEAR)
     square = image.resize((SIDE, SIDE), Resampling.BILINEAR, reducing_gap=2.0)
     thumbnail = np.asarray(square, np.uint8).transpose(2, 0, 1)
-    values = np.asarray(grey, np.int64)
-    # sums of whole numbers: a mirrored picture is to be exactly as sharp
-    steps = sum(int(np.abs(np.diff(values, axis=axis)).sum()) for axis in (0, 1))
-    n, total = values.size, int(values.sum())
-    deviation = ((n * int((values * values).sum()) - total * total) ** 0.5) / n
-    sharpness = steps / n / deviation if deviation > 0 else 0.0
-    return _One(thumbnail, image.width * image.height, sharpness)
+    return _One(thumbnail, image.width * image.height, _sharpness(grey))
+
+
+def _sharpness(grey: "Image") -> float:
+    """Return the mean step from pixel to pixel without that of noise, over the deviation of pixels.
+
+    Of two that are alike the clean one is to be the sharper. Black and white pixels count as the
+    median around them. What even the calmest quarter of the second differences (Immerkaer 1996)
+    holds is taken for noise. Whole numbers: a mirrored picture is exactly as sharp.
+    """
+    from PIL import ImageFilter
+
+    given = np.asarray(grey, np.int64)
+    median = np.asarray(grey.filter(ImageFilter.MedianFilter(3)), np.int64)
+    values = np.where((given <= BLACK) | (given >= WHITE), median, given)
+    n, total = given.size, int(given.sum())
+    deviation = ((n * int((given * given).sum()) - total * total) ** 0.5) / n
+    if deviation == 0:
+        return 0.0
+    steps = sum(int(np.abs(np.diff(values, axis=axis)).sum()) for axis in (0, 1)) / n
+    second = np.abs(_second_differences(_second_differences(values).T)).ravel()
+    noise = NOISE * int(np.partition(second, n // 4)[n // 4])
+    return float(max(0.0, steps * steps - noise * noise) ** 0.5 / deviation)
+
+
+def _second_differences(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how far each pixel lies from the line through those above and below; edges repeat."""
+    wide = np.pad(values, ((1, 1), (0, 0)), mode="edge")
+    bent: NDArray[np.int64] = wide[:-2] - 2 * wide[1:-1] + wide[2:]
+    return bent

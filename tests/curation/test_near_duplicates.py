@@ -1,10 +1,11 @@
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from al_server.curation.near_duplicates import NearDuplicates, near_duplicates
 from al_server.curation.near_duplicates_alignment import NOISE, SMALLEST, best_fits
@@ -199,6 +200,28 @@ def test_of_two_the_one_with_more_pixels_stays_then_the_sharper_then_the_lower_r
     gaps = np.linalg.norm(made.vectors[removed.rows] - made.vectors[removed.because_of], axis=1)
     np.testing.assert_allclose(removed.distances, gaps, rtol=1e-5)
     assert (np.diff(removed.scores) <= 0).all()
+
+
+def salted(picture: Pixels) -> Pixels:
+    spots = np.random.default_rng(0).random(picture.shape[:2])
+    return np.where(spots[..., None] < 0.01, 0, np.where(spots[..., None] > 0.99, 255, picture))
+
+
+def grainy(picture: Pixels) -> Pixels:
+    grain = np.random.default_rng(0).normal(0, 8, picture.shape)
+    return (picture + grain).round().clip(0, 255).astype(np.uint8)
+
+
+def blurred(picture: Pixels) -> Pixels:
+    return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(1)))
+
+
+@pytest.mark.parametrize("worsen", [salted, grainy, blurred])
+def test_the_clean_one_of_two_is_the_sharper(worsen: Callable[[Pixels], Pixels]):
+    for clean, worse in ((one, worsen(one).astype(np.uint8)) for one in scenes(10)):
+        sharpness = read_pictures([worse, clean, clean[:, ::-1], clean[::-1]]).sharpness
+        assert sharpness[0] < sharpness[1] == sharpness[2] == sharpness[3]
+    assert read_pictures([np.full((9, 9), 7, np.uint8)]).sharpness == [0]
 
 
 def test_what_others_go_because_of_stays_and_only_the_living_count():
