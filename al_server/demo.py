@@ -21,9 +21,11 @@ SEED: Final = 0
 
 
 def with_root(settings: Settings) -> Settings:
-    """Let the demonstration be read wherever else sources may lie."""
+    """Let the demonstration be read wherever else sources may lie, if it is wanted or was made."""
     folder = _folder(settings.data)
-    if any(folder.is_relative_to(root) for root in settings.roots):
+    if not (settings.demo or folder.is_dir()) or any(
+        folder.is_relative_to(root) for root in settings.roots
+    ):
         return settings
     return settings.model_copy(update={"roots": (*settings.roots, folder)})
 

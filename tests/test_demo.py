@@ -62,6 +62,8 @@ def test_what_is_there_is_left_alone(digits: Path):
 
 def test_the_folder_may_be_read_whatever_the_roots_are(tmp_path: Path):
     elsewhere = Settings(data=tmp_path / "data", roots=(tmp_path / "photos",))
+    assert demo.with_root(elsewhere) == elsewhere, "it is not there"
+    (tmp_path / "data" / "demo" / "digits").mkdir(parents=True)
     assert demo.with_root(elsewhere).roots == (
         tmp_path / "photos",
         tmp_path / "data" / "demo" / "digits",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_server.campaign.campaign import Campaign
-from al_server.campaign.intake import Intake, Recipe, Workplace
+from al_server.campaign.intake import Intake, Recipe, Workplace, choose_reduction
 from al_server.campaign.names import tie_keys
 from al_server.campaign.pool_files import PoolFiles
 from al_server.errors import ALError, BadInput, BadSource
@@ -111,7 +111,9 @@ def make_vectors(
     listing = intake.embed(_listing(campaign, catalog), recipe)
     _check_all_there(listing, campaign)
     assert listing.vectors is not None
-    reduce = old.reduce if asked.reduce is None else asked.reduce
+    # another embedder, as in a new campaign: its wide vectors are reduced where nothing is said
+    wanted = asked.reduce or old.reduce or (spec.reduce if is_new else NONE)
+    reduce = choose_reduction(wanted, listing)
     maps = _reductions(reduce, listing.vectors, files, seed=spec.seed)
     vectors = apply_all(maps, listing.vectors)
     n_given = listing.vectors.shape[1]
@@ -137,7 +139,7 @@ def make_vectors(
         n_features=n_features,
         vote_width=width,
         message=None if is_new else old.message,
-        reduce=None if reduce == NONE else reduce,
+        reduce=reduce,
         metric=metric.kind if metric is not None and metric.reduction is not None else None,
         generation=files.generation,
     )

@@ -25,7 +25,11 @@ POLL_S = 0.3
 @click.argument("campaign")
 @click.option("--embedder", help="As for a new campaign [the one it has].")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Local weights of --embedder.")
-@click.option("--reduce", help="Fewer dimensions, as pca:64; none: all of them [as it is].")
+@click.option(
+    "--reduce",
+    help="Fewer dimensions, as pca:64; none: all of them [as it is; with another --embedder as in a "
+    "new campaign].",
+)
 @click.option(
     "--learn-metric",
     is_flag=True,

@@ -95,8 +95,7 @@ def run(settings: Settings) -> None:
 
     _make_data_folder(settings.data)
     settings = settings.model_copy(update={"port": port, "token": _token(settings)})
-    if settings.demo:
-        settings = demo.with_root(settings)
+    settings = demo.with_root(settings)
     registry = CampaignRegistry(settings, opens=False)
     try:
         app = create_app(settings, registry)

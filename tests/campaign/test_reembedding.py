@@ -17,7 +17,7 @@ from PIL import Image
 
 from al_server import plugins
 from al_server.answers import ReembedInfo
-from al_server.campaign import reembedding
+from al_server.campaign import intake, reembedding
 from al_server.campaign.campaign import Campaign
 from al_server.campaigns import CampaignRegistry
 from al_server.config import Settings
@@ -211,6 +211,20 @@ def test_vectors_that_cannot_be_made_again_are_refused_at_once_or_given_up(
     info = reembed(registry, embedder="last", switch="always")
     assert info.switched and info.message.startswith("not compared: ")
     assert registry.info("trees").embedder == "last"
+
+
+@pytest.mark.parametrize(("said", "reduce"), [(None, "pca:64"), ("none", None)])
+def test_wide_vectors_of_another_embedder_are_reduced_as_in_a_new_campaign(
+    open_: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str | None, reduce: str
+):
+    registry = open_()
+    make(registry, texts(tmp_path), embedder="letters", reduce=said)
+    monkeypatch.setattr(intake, "WIDE", 1)
+    monkeypatch.setattr(intake, "ENOUGH", 10)
+    assert reembed(registry, embedder="last", switch="always").switched
+    assert registry.info("trees").reduce == reduce
+    assert reembed(registry, reduce="none", switch="always").switched
+    assert registry.info("trees").reduce is None
 
 
 def test_labels_that_come_while_it_embeds_are_kept_and_count(open_: Open, tmp_path: Path):
