@@ -27,8 +27,8 @@ POLL_S = 0.3
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Local weights of --embedder.")
 @click.option(
     "--reduce",
-    help="Fewer dimensions, as pca:64; none: all of them [as it is; with another --embedder as in a "
-    "new campaign].",
+    help="Fewer dimensions, as pca:64; none: all of them [as it is; with another --embedder as in "
+    "a new campaign].",
 )
 @click.option(
     "--learn-metric",
