@@ -1,13 +1,23 @@
 """Join the components of a neighborhood graph by their nearest pairs of samples."""
 
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
+from strategies.filters.nearest import distances_between, search_of
 from strategies.filters.points import Points, Progress
-from strategies.filters.search import Search, everywhere, near_clusters
+from strategies.filters.search import Search, everywhere
 from strategies.pool import Rows
 
 Labels = NDArray[np.int32]
+Doubles = NDArray[np.float64]
+
+N_NEAR = 32  # other groups that a group looks at
+WORTH = 8  # times as long as a search takes to measure a pair of its own
+SLACK = 1.0001  # of lengths that were rounded
+PAIRS = 2**22  # measured at a time
 
 
 def joined(points: Points, *, progress: Progress | None = None) -> Rows:
@@ -29,8 +39,11 @@ def joined(points: Points, *, progress: Progress | None = None) -> Rows:
 
     Notes
     -----
-    Time that of finding the neighbors, at most log2 of the number of components times, for the
-    samples outside of the largest; memory O(n n_features).
+    The components that there were at first are groups, each with a row that stands for it and a
+    radius around that. By the triangle inequality only members of groups that are near enough can
+    be nearest: where look-alikes lie close together, time O(n_groups^2 n_features) and little more.
+    Where they do not, that of finding the neighbors, for each look of which there are at most log2
+    of the number of components. Memory O(n n_features).
     """
     neighbors = points.neighbors.rows
     n, k = neighbors.shape
@@ -38,11 +51,13 @@ def joined(points: Points, *, progress: Progress | None = None) -> Rows:
     links = np.stack([np.arange(n).repeat(k)[known], neighbors.ravel()[known]], axis=1)
     n_left, labels = _connected(links, n)
     found: list[Rows] = [np.empty((0, 2), np.int64)]
-    if n_left > 1:
-        make = everywhere if points.exact else near_clusters
-        search = make(points.vectors, "cosine" if points.metric == "cosine" else "euclidean")
+    if n_left == 1:
+        return found[0]
+    if points.metric == "geodesic":
+        points = replace(points, metric="euclidean")
+    looks = _Looks(points, _groups(points, labels), search_of(points), progress)
     while n_left > 1:
-        links = _nearest_pairs(search, labels, n_left, progress)
+        links = looks.nearest_pairs(labels, n_left)
         found.append(links)
         n_left, of_label = _connected(labels[links], n_left)
         labels = of_label[labels]
@@ -59,24 +74,139 @@ def _connected(links: NDArray[np.integer], n: int) -> tuple[int, Labels]:
     return n_components, labels.astype(np.int32)
 
 
-def _nearest_pairs(
-    search: Search, labels: Labels, n_labels: int, progress: Progress | None
-) -> Rows:
-    """Return the nearest pair of each component but the largest, each pair once."""
-    is_open = np.ones(n_labels, np.bool_)
-    is_open[np.bincount(labels, minlength=n_labels).argmax()] = False
-    rows = np.flatnonzero(is_open[labels])
-    others, distances = search.nearest(rows, k=1, families=labels, progress=progress)
-    is_open[labels[rows[others[:, 0] >= 0]]] = False
-    alone = np.flatnonzero(is_open[labels[rows]])
-    if len(alone):  # nothing near their clusters was of another component
-        far = everywhere(search.vectors, "euclidean" if search.euclidean else "cosine")
-        others[alone], distances[alone] = far.nearest(
-            rows[alone], k=1, families=labels, progress=progress
-        )
-    pairs = np.sort(np.stack([rows, others[:, 0]], axis=1), axis=1)
-    # stable, and rows rise: of pairs with the same lower row, the one whose other is lower
-    order = np.lexsort((pairs[:, 0], distances[:, 0], labels[rows]))
-    _, firsts = np.unique(labels[rows][order], return_index=True)
-    links: Rows = np.unique(pairs[order[firsts]], axis=0)
-    return links
+class _Found(NamedTuple):
+    """Pairs of rows, and how far from each other they are."""
+
+    rows: Rows
+    others: Rows
+    distances: NDArray[np.float32]
+
+
+def _joint(parts: list[_Found]) -> _Found:
+    rows, others, distances = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return _Found(rows, others, distances)
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Rows, group by group; lengths are those of differences.
+
+    Attributes
+    ----------
+    rows : int64 array of shape (n,), one group after the other
+    starts, sizes : int64 arrays of shape (n_groups,)
+    centers : int64 array of shape (n_groups,), the row that stands for each
+    radii : float64 array of shape (n_groups,), to the farthest of the group
+    """
+
+    rows: Rows
+    starts: Rows
+    sizes: Rows
+    centers: Rows
+    radii: Doubles
+
+    def pairs(self, lefts: Rows, rights: Rows) -> tuple[Rows, Rows]:
+        """Return all pairs of a row of one group and a row of another, for pairs of groups."""
+        n_left, n_right = self.sizes[lefts], self.sizes[rights]
+        counts = n_left * n_right
+        at = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        width = np.repeat(n_right, counts)
+        rows = np.repeat(self.starts[lefts], counts) + at // width
+        others = np.repeat(self.starts[rights], counts) + at % width
+        return self.rows[rows], self.rows[others]
+
+
+def _groups(points: Points, labels: Labels) -> _Groups:
+    rows = np.argsort(labels, kind="stable")
+    _, starts, sizes = np.unique(labels[rows], return_index=True, return_counts=True)
+    centers = rows[starts]
+    lengths = _lengths(points, distances_between(points, rows, np.repeat(centers, sizes)))
+    return _Groups(rows, starts, sizes, centers, np.maximum.reduceat(lengths, starts))
+
+
+def _lengths(points: Points, distances: NDArray[np.float32]) -> Doubles:
+    """Return what obeys the triangle inequality."""
+    lengths = distances.astype(np.float64)
+    return np.sqrt(2 * lengths) if points.metric == "cosine" else lengths
+
+
+@dataclass(frozen=True)
+class _Looks:
+    """Looks for the nearest sample outside of each component."""
+
+    points: Points
+    groups: _Groups
+    search: Search
+    progress: Progress | None
+
+    def nearest_pairs(self, labels: Labels, n_labels: int) -> Rows:
+        """Return the nearest pair of each component but the largest, each pair once."""
+        is_largest = np.arange(n_labels) == np.bincount(labels, minlength=n_labels).argmax()
+        asked = np.flatnonzero(~is_largest[labels[self.groups.centers]])
+        near, is_settled = self._near_groups(asked, labels)
+        found = self._measured(*near)
+        wide = np.zeros(len(self.groups.sizes), np.bool_)
+        wide[asked[~is_settled]] = True
+        if wide.any():
+            more = np.sort(self.groups.rows[np.repeat(wide, self.groups.sizes)])
+            found = _joint([found, self._searched(more, labels)])
+        rows, others, distances = found
+        pairs = np.sort(np.stack([rows, others], axis=1), axis=1)
+        order = np.lexsort((pairs[:, 1], pairs[:, 0], distances, labels[rows]))
+        _, firsts = np.unique(labels[rows][order], return_index=True)
+        links: Rows = np.unique(pairs[order[firsts]], axis=0)
+        return links
+
+    def _near_groups(
+        self, asked: Rows, labels: Labels
+    ) -> tuple[tuple[Rows, Rows], NDArray[np.bool_]]:
+        """Return pairs of groups that may hold the nearest, and of which groups these are all."""
+        groups = self.groups
+        number = np.full(len(labels), -1)
+        number[groups.centers] = np.arange(len(groups.centers))
+        centers = self.search.among(groups.centers)
+        found = centers.nearest(groups.centers[asked], k=N_NEAR, families=labels)
+        lengths = _lengths(self.points, found.distances)
+        mine = labels[groups.centers[asked]]
+        bound = np.full(labels.max() + 1, np.inf)
+        np.minimum.at(bound, mine, lengths[:, 0])
+        reach = bound[mine] + groups.radii[asked]
+        there = np.where(found.rows < 0, 0, number[found.rows])
+        is_near = (found.rows >= 0) & (lengths <= SLACK * (reach[:, None] + groups.radii[there]))
+        n_near = np.where(is_near, groups.sizes[there], 0).sum(axis=1)
+        is_settled = lengths[:, -1] > SLACK * (reach + groups.radii.max())
+        is_settled &= WORTH * n_near < len(labels)
+        is_settled &= n_near * groups.sizes[asked] <= PAIRS
+        lefts, places = np.nonzero(is_near & is_settled[:, None])
+        return (asked[lefts], there[lefts, places]), is_settled
+
+    def _measured(self, lefts: Rows, rights: Rows) -> _Found:
+        """Return the nearest pairs of rows for each pair of groups."""
+        counts = self.groups.sizes[lefts] * self.groups.sizes[rights]
+        ends = np.cumsum(counts)
+        parts = [_Found(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))]
+        first = 0
+        while first < len(lefts):
+            start = ends[first] - counts[first]
+            last = max(first + 1, int(np.searchsorted(ends, start + PAIRS, side="right")))
+            rows, others = self.groups.pairs(lefts[first:last], rights[first:last])
+            distances = distances_between(self.points, rows, others)
+            least = np.minimum.reduceat(distances, ends[first:last] - counts[first:last] - start)
+            is_least = distances == np.repeat(least, counts[first:last])
+            parts.append(_Found(rows[is_least], others[is_least], distances[is_least]))
+            first = last
+        return _joint(parts)
+
+    def _searched(self, rows: Rows, labels: Labels) -> _Found:
+        """Return the nearest sample of another component for each row."""
+        found = self.search.nearest(rows, k=1, families=labels, progress=self.progress)
+        others, distances = found.rows[:, 0], found.distances[:, 0]
+        has_none = np.ones(labels.max() + 1, np.bool_)
+        has_none[labels[rows[others >= 0]]] = False
+        alone = np.flatnonzero(has_none[labels[rows]])
+        if len(alone):  # nothing near their clusters was of another component
+            far = everywhere(self.search.vectors, self.points.metric)
+            found = far.nearest(rows[alone], k=1, families=labels, progress=self.progress)
+            others[alone], distances[alone] = found.rows[:, 0], found.distances[:, 0]
+        is_found = others >= 0
+        return _Found(rows[is_found], others[is_found].astype(np.int64), distances[is_found])

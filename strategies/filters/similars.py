@@ -41,8 +41,8 @@ class Similars:
     -----
     All pairs: time O(n^2 n_features) in practice, memory O(n n_features). Graph: time about
     O(n k n_features) where clusters are of similar size, up to O(n^2 n_features) where one grows
-    at the cost of all others; memory O(n (n_features + k)). Where look-alikes come in groups of
-    more than k, joining these takes a few times as long as finding the neighbors did.
+    at the cost of all others; memory O(n (n_features + k)). What connects the components is found
+    as `components.joined` says.
 
     Source: Sokal and Michener 1958 (average linkage); Muellner 2011, arXiv:1109.2378 (the generic
     algorithm, which keeps lower bounds for clusters whose nearest has gone).

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from strategies.filters import search
+from strategies.filters import components, search
 from strategies.filters.dendrogram import Dendrogram
 from strategies.filters.nearest import points_from
 from strategies.filters.points import Metric, Points
@@ -63,13 +63,17 @@ def test_all_pairs_merge_as_the_slow_loop_does_with_duplicates_and_ties(seed: in
     assert tree.heights.tolist() == [height for _, _, height in expected]
 
 
-def graph_links(points: Points) -> set[tuple[int, int]]:
-    links = {
+def neighbor_links(points: Points) -> set[tuple[int, int]]:
+    return {
         (min(row, int(other)), max(row, int(other)))
         for row, others in enumerate(points.neighbors.rows)
         for other in others
         if other >= 0
     }
+
+
+def graph_links(points: Points) -> set[tuple[int, int]]:
+    links = neighbor_links(points)
     return links | nearest_pairs(points, links)
 
 
@@ -105,6 +109,24 @@ def test_neighbors_that_were_not_found_are_no_links() -> None:
     fewer = replace(points, neighbors=points.neighbors._replace(rows=rows))
     expected = link_slowly(fewer, graph_links(fewer))
     assert GRAPH.build(fewer).merges.tolist() == [[a, b] for a, b, _ in expected]
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("few", [False, True])
+@pytest.mark.parametrize("spread", [0.0, 0.01, 0.3, 0.6])
+def test_look_alikes_in_groups_larger_than_k_are_joined_by_their_nearest_pairs(
+    metric: Metric, few: bool, spread: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if few:  # of what is looked at: nearly all groups are searched for, or measured in parts
+        monkeypatch.setattr(components, "N_NEAR", 3)
+        monkeypatch.setattr(components, "PAIRS", 200)
+    rng = np.random.default_rng(0)
+    centers = rng.integers(-3, 4, size=(25, 4)) + 0.25  # some are equally near
+    groups = np.repeat(centers, rng.integers(5, 12, size=25), axis=0)
+    vectors = (groups + spread * rng.normal(size=groups.shape)).astype(np.float32)
+    points = made(vectors, metric=metric, k=3)
+    found = {(int(a), int(b)) for a, b in components.joined(points)}
+    assert found and found == nearest_pairs(points, neighbor_links(points))
 
 
 def test_components_that_no_search_near_clusters_joins_are_joined_by_all_pairs(
