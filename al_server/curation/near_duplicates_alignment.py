@@ -11,6 +11,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from al_server.curation.near_duplicates_pictures import SIDE, shrinking_weights
+from strategies.kernels.fastmath import REASSOCIATE
 
 SMALLEST: Final = 25
 """Pixels of SIDE that a cropped picture has left at least: 78% of the side."""
@@ -22,8 +23,6 @@ N_TAPS: Final = 3
 """Pixels of a line, at most, that a pixel of a shrunken one is made of."""
 
 Floats = NDArray[np.float32]
-# sums may be reassociated into vector lanes, whose order is fixed when compiled
-_REASSOCIATE = {"reassoc", "contract", "nsz"}
 
 
 def best_fits(
@@ -100,7 +99,7 @@ def _fit(
     return np.float32(min(best, 1.0))
 
 
-@njit(cache=True, nogil=True, fastmath=_REASSOCIATE)
+@njit(cache=True, nogil=True, fastmath=REASSOCIATE)
 def _inner(shrunk: Floats, whole: Floats, start: int, length: int) -> float:
     # lines follow each other in memory, and beyond its size what is shrunk is 0: one long sum
     inner = 0.0

@@ -132,7 +132,7 @@ def everywhere(vectors: Vectors, metric: Metric, rows: Rows | None = None) -> Se
     return _laid_out(vectors, metric != "cosine", labels, near, rows)
 
 
-def near_clusters(vectors: Vectors, metric: Metric, rows: Rows | None = None) -> Search:
+def near_clusters(vectors: Vectors, metric: Metric) -> Search:
     """Search the members of the clusters whose centers are nearest to that of a row's cluster.
 
     Clusters come from a few passes of k-means over a sample, seeded with evenly spaced rows, which
@@ -140,7 +140,7 @@ def near_clusters(vectors: Vectors, metric: Metric, rows: Rows | None = None) ->
     """
     centers = _centers(vectors, max(1, len(vectors) // ROWS_A_CLUSTER))
     near = _near_centers(centers, min(N_CLUSTERS_SEARCHED, len(centers)))
-    return _laid_out(vectors, metric != "cosine", _labels(vectors, centers), near, rows)
+    return _laid_out(vectors, metric != "cosine", _labels(vectors, centers), near, None)
 
 
 def _laid_out(

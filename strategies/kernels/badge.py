@@ -10,7 +10,8 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-_REASSOCIATE = {"reassoc", "contract", "nsz"}
+from strategies.kernels.fastmath import REASSOCIATE
+
 _CHUNK = 64  # gradients that stay in the cache while a tile of centres passes over them
 _FEW = 16  # the same where there are few, for all threads to have some
 _TILE = 64  # centres; a multiple of 4
@@ -35,7 +36,7 @@ class Gradients(NamedTuple):
     lengths: NDArray[np.float64]
 
 
-@njit(cache=True, fastmath=_REASSOCIATE)
+@njit(cache=True, fastmath=REASSOCIATE)
 def _four_products(
     vector: NDArray[np.float32], others: NDArray[np.float32], first: int
 ) -> tuple[np.float32, np.float32, np.float32, np.float32]:

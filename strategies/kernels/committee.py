@@ -12,7 +12,8 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-_REASSOCIATE = {"reassoc", "contract", "nsz"}
+from strategies.kernels.fastmath import REASSOCIATE
+
 _CHUNK = 256  # rows of a task, which share the memory for what is computed of one
 _ROUNDING = 1e-9  # an information smaller than this is rounding noise
 
@@ -99,7 +100,7 @@ def informations(votes: Votes, n_classes: int, out: NDArray[np.float32]) -> None
             out[row] = information if information > _ROUNDING else 0.0
 
 
-@njit(cache=True, fastmath=_REASSOCIATE)
+@njit(cache=True, fastmath=REASSOCIATE)
 def _mean_product(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
     total = 0.0
     for member in range(left.shape[0]):

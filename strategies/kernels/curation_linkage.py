@@ -18,15 +18,14 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from strategies.kernels.fastmath import REASSOCIATE
+
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int32]
 Rows = NDArray[np.int64]
 
 NOBODY = -1
-# the sums of a dot product may be reassociated into vector lanes, whose order is fixed when
-# compiled: the bits depend on the two vectors alone, and these may change places
-_REASSOCIATE = {"reassoc", "contract", "nsz"}
 
 
 class Clusters(NamedTuple):
@@ -73,7 +72,7 @@ class Graph(NamedTuple):
     seen: Ints
 
 
-@njit(cache=True, fastmath=_REASSOCIATE)
+@njit(cache=True, fastmath=REASSOCIATE)
 def _dot(left: Doubles, right: Doubles) -> float:
     total = 0.0
     for feature in range(left.shape[0]):

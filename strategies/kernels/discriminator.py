@@ -6,11 +6,12 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-_REASSOCIATE = {"reassoc", "contract", "nsz"}
+from strategies.kernels.fastmath import REASSOCIATE
+
 _CHUNK = 1024  # rows whose part of the gradient is added up before it is added to the others'
 
 
-@njit(cache=True, fastmath=_REASSOCIATE)
+@njit(cache=True, fastmath=REASSOCIATE)
 def _dot(left: NDArray[np.float32], right: NDArray[np.float32]) -> np.float32:
     total = np.float32(0.0)
     for unit in range(left.shape[0]):
@@ -18,7 +19,7 @@ def _dot(left: NDArray[np.float32], right: NDArray[np.float32]) -> np.float32:
     return total
 
 
-@njit(cache=True, fastmath=_REASSOCIATE)
+@njit(cache=True, fastmath=REASSOCIATE)
 def _dot_rectified(
     products: NDArray[np.float32], thresholds: NDArray[np.float32], weights: NDArray[np.float32]
 ) -> np.float32:

@@ -11,15 +11,13 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from strategies.kernels.fastmath import REASSOCIATE
 from strategies.kernels.threads import threads_for
 
-# the sums of a dot product may be reassociated into vector lanes; the order of the lanes is fixed
-# at compile time, so it is the same for every pair
-_REASSOCIATE = {"reassoc", "contract", "nsz"}
 _CHUNK = 512
 
 
-@njit(cache=True, fastmath=_REASSOCIATE)
+@njit(cache=True, fastmath=REASSOCIATE)
 def _dot(left: NDArray[np.float32], right: NDArray[np.float32]) -> np.float32:
     total = np.float32(0.0)
     for feature in range(left.shape[0]):
