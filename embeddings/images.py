@@ -1,5 +1,6 @@
 """Any image file a person may have -> an RGB image, or a reason they understand."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from embeddings.errors import Unreadable
+from embeddings.plain_file import open_plain
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 """Suffixes of the files that are taken for images, in lower case."""
@@ -60,10 +62,10 @@ def load_small(path: Path, *, side: int) -> Image.Image:
 def read_file(path: Path) -> bytes:
     """Return the bytes of an image file; raise `Unreadable` where there are none, or too many."""
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise Unreadable(f"the file is larger than {MAX_BYTES // 2**20} MB")
-        data = path.read_bytes()
+        with open_plain(path) as stream:
+            if os.fstat(stream.fileno()).st_size > MAX_BYTES:
+                raise Unreadable(f"the file is larger than {MAX_BYTES // 2**20} MB")
+            data = stream.read()
     except OSError as error:
         raise Unreadable(f"the file cannot be read: {error.strerror or error}") from error
     if not data:

@@ -1,6 +1,7 @@
 """A sample as a browser can show it: images as they are where that works, else as PNG."""
 
 import hashlib
+import os
 from io import BytesIO
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -13,6 +14,7 @@ from al_server.errors import NotFound, OutsideRoots
 from al_server.sources.paths import is_inside
 from embeddings.errors import Unreadable
 from embeddings.images import load_image
+from embeddings.plain_file import open_plain
 
 if TYPE_CHECKING:
     from al_server.campaign.describe import Media
@@ -84,10 +86,10 @@ def _text(text: str | None) -> Response:
 
 
 def _image(path: Path) -> Response:
-    with path.open("rb") as stream:
+    with open_plain(path) as stream:
         start = stream.read(12)
+        size = os.fstat(stream.fileno()).st_size
     kind = _kind(start)
-    size = path.stat().st_size
     if kind is None or (kind == "image/bmp" and size > LARGE_BITMAP):
         return _as_png(path)
     return send_file(path, mimetype=kind, conditional=True)

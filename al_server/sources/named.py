@@ -8,6 +8,7 @@ import numpy as np
 from al_server.answers import Failure
 from al_server.errors import BadSource
 from al_server.sources.listing import MAX_ID_LENGTH, Listing, only, shown
+from embeddings.plain_file import open_plain
 
 MAX_BYTES = 512 * 2**20
 
@@ -22,12 +23,14 @@ def read_names(file: Path) -> list[str]:
     """
     remedy = "one sample_id a line, UTF-8, as al-server filter writes kept.txt"
     try:
-        with file.open("rb") as stream:
+        with open_plain(file) as stream:
             data = stream.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise BadSource(f"{file} is larger than {MAX_BYTES // 2**20} MB", remedy)
         names = [line for line in data.decode("utf-8-sig").splitlines() if line]
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise BadSource(f"{file} cannot be read: {error.strerror or error}", remedy) from error
+    except UnicodeDecodeError as error:
         raise BadSource(f"{file} cannot be read: {error}", remedy) from error
     if not names:
         raise BadSource(f"{file} names no samples", remedy)

@@ -1,5 +1,6 @@
 """Samples as a browser can show them."""
 
+import os
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -26,6 +27,7 @@ NAMES = [
     "wide.tif",
     "changed.tif",
     "gone.tif",
+    "pipe.png",
     "linked.png",
     "loop.png",
 ]
@@ -58,6 +60,8 @@ def folder(registry: CampaignRegistry, tmp_path_factory: pytest.TempPathFactory)
     for name, content in DAMAGED.items():
         (folder / name).write_bytes(content)
     (folder / "gone.tif").unlink()
+    (folder / "pipe.png").unlink()
+    os.mkfifo(folder / "pipe.png")
     yield folder
 
 
@@ -134,7 +138,7 @@ def test_text_is_sent_as_plain_text_and_nothing_in_it_runs(client: FlaskClient) 
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize("name", ["gone.tif", *DAMAGED])
+@pytest.mark.parametrize("name", ["gone.tif", "pipe.png", *DAMAGED])
 def test_a_file_that_has_gone_or_is_damaged_is_an_error_with_a_reason(
     client: FlaskClient, folder: Path, name: str
 ) -> None:

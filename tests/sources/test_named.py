@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,12 @@ def test_lists_that_are_of_no_use_are_refused(pool: Path, content: bytes, messag
     with pytest.raises(BadSource, match=message) as caught:
         read(pool, content)
     assert caught.value.remedy
+
+
+def test_a_list_that_is_a_pipe_is_refused_instead_of_waited_for(pool: Path):
+    os.mkfifo(pool / "pipe.txt")
+    with pytest.raises(BadSource, match=r"pipe\.txt cannot be read: it is not a file"):
+        read(pool, b"a\n", only="pipe.txt")
 
 
 def test_a_list_outside_the_roots_is_not_read(pool: Path):

@@ -1,0 +1,25 @@
+"""Plain files: pipes and devices, which may wait for ever, are told apart from them."""
+
+import errno
+import os
+import stat
+from io import BufferedReader
+from pathlib import Path
+
+NOT_PLAIN = "it is not a file"
+
+
+def open_plain(path: Path) -> BufferedReader:
+    """Open a file for reading, at once: a pipe would wait for somebody to write into it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, or is a pipe, a device, a folder or anything else but a file.
+    """
+    # looked at when it is open: a name may become another thing at any time
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return open(handle, "rb")
+    os.close(handle)
+    raise OSError(errno.EINVAL, NOT_PLAIN, str(path))
