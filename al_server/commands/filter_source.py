@@ -14,8 +14,9 @@ from al_server.commands.output import bar
 from al_server.commands.source_options import make_source
 from al_server.errors import BadSource
 from al_server.models import Source
-from al_server.sources.arrays import read_column
+from al_server.sources.arrays import has_array, read_column
 from al_server.sources.listing import Listing, shown
+from embeddings.plain_file import open_plain
 
 
 class Data(NamedTuple):
@@ -79,9 +80,8 @@ def _has_labels(source: Source, per_class: str | None) -> bool:
         if per_class == "predicted":
             return False
         try:
-            with np.load(source.path, allow_pickle=False) as arrays:
-                return per_class is not None or "y" in arrays.files
-        except (OSError, ValueError, AttributeError):  # it is said later what is wrong with it
+            return per_class is not None or has_array(Path(source.path), "y")
+        except BadSource:  # it is said later what is wrong with it
             return False
     by_name = source.kind in ("images", "videos", "objects") or source.label_column is not None
     return by_name or per_class is not None
@@ -130,7 +130,7 @@ def contents_of(data: Data) -> NDArray[np.uint8]:
         for row in range(n):
             if data.paths is not None:
                 try:
-                    with data.paths[row].open("rb") as stream:
+                    with open_plain(data.paths[row]) as stream:
                         digests += file_digest(stream, "sha256").digest()
                 except OSError as error:
                     raise BadSource(

@@ -1,6 +1,5 @@
 """A gate for samples that arrive later: new, duplicate or outlier, against those that were kept."""
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
@@ -10,7 +9,8 @@ from numpy.typing import NDArray
 
 from al_server.curation.curated import Curated
 from al_server.curation.packed_texts import Packed, pack, unpack
-from al_server.errors import BadInput
+from al_server.errors import BadInput, BadSource
+from al_server.sources.arrays import load_arrays
 from al_server.sources.listing import checked_vectors
 from strategies.pool import Rows
 
@@ -208,11 +208,11 @@ class Gate:
             If it is no gate.
         """
         try:
-            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                near, far = arrays["distances"].tolist()
-                metric, embedder = arrays["names"].tolist()
-                vectors, ids = arrays["X"], unpack(Packed(arrays["ids"], arrays["ends"]))
-        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+            arrays = load_arrays(file, {"distances", "names", "X", "ids", "ends"})
+            near, far = map(float, arrays["distances"].tolist())
+            metric, embedder = map(str, arrays["names"].tolist())
+            vectors, ids = arrays["X"], unpack(Packed(arrays["ids"], arrays["ends"]))
+        except (BadSource, ValueError, KeyError, TypeError) as error:
             raise BadInput(
                 f"{file} is no gate: {error}", "write one with al-server filter --gate"
             ) from error

@@ -1,7 +1,7 @@
 """Ready embeddings: ``.npz`` and ``.npy`` files. Pickles are never opened."""
 
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from al_server.errors import BadSource
 from al_server.sources.listing import KnownLabel, Listing, check_ids, checked_vectors, shown
+from embeddings.plain_file import open_plain
 
 
 def read_npz(file: Path, *, labels: bool, multi: bool) -> Listing:
@@ -23,9 +24,7 @@ def read_npz(file: Path, *, labels: bool, multi: bool) -> Listing:
     BadSource
         If the file is not what it should be; it names the array and the rows.
     """
-    arrays = _load(file, wanted={"X", "ids", "group", *({"y", "classes"} if labels else ())})
-    if not isinstance(arrays, dict):
-        raise BadSource(f"{file} is a single array, not an .npz archive", "use kind npy for it")
+    arrays = load_arrays(file, {"X", "ids", "group", *({"y", "classes"} if labels else ())})
     if "X" not in arrays:
         raise BadSource(f"{file} has no array X", "save it with numpy.savez(file, X=embeddings)")
     vectors = checked_vectors(arrays.pop("X"), where=file)
@@ -46,9 +45,9 @@ def read_npz(file: Path, *, labels: bool, multi: bool) -> Listing:
 
 def read_npy(file: Path) -> Listing:
     """Read one array of embeddings, shape (n_samples, n_features); ids are the row numbers."""
-    array = _load(file, wanted=set())
-    if isinstance(array, dict):
-        raise BadSource(f"{file} is an .npz archive", "use kind npz for it")
+    with _opened(file) as array:
+        if not isinstance(array, np.ndarray):
+            raise BadSource(f"{file} is an .npz archive", "use kind npz for it")
     vectors = checked_vectors(array, where=file)
     return Listing("vector", _row_numbers(len(vectors)), vectors=vectors)
 
@@ -65,13 +64,13 @@ def read_column(file: Path, name: str, sample_ids: Sequence[str]) -> NDArray[Any
     BadSource
         If there is no such array, or it has not one entry a row.
     """
-    arrays = _load(file, wanted={name, "ids"})
-    if not isinstance(arrays, dict) or name not in arrays:
+    arrays = load_arrays(file, {name, "ids"})
+    if name not in arrays:
         raise BadSource(f"{file} has no array {name}", f"add {name}, with one entry a row")
     if "ids" in arrays:
         ids = _texts(arrays["ids"])
     else:
-        ids = _row_numbers(len(_load(file, wanted={"X"})["X"]))
+        ids = _row_numbers(len(load_arrays(file, {"X"})["X"]))
     values = arrays[name]
     if values.shape != (len(ids),):
         raise BadSource(
@@ -82,18 +81,50 @@ def read_column(file: Path, name: str, sample_ids: Sequence[str]) -> NDArray[Any
     return values[[row_of[one] for one in sample_ids]]
 
 
-def _load(file: Path, *, wanted: set[str]) -> NDArray[Any] | dict[str, NDArray[Any]]:
+def has_array(file: Path, name: str) -> bool:
+    """Tell whether an .npz has an array of a name, without reading it.
+
+    Raises
+    ------
+    BadSource
+        If the file cannot be read.
+    """
+    with _opened(file) as arrays:
+        return not isinstance(arrays, np.ndarray) and name in arrays.files
+
+
+def load_arrays(file: Path, wanted: Collection[str]) -> dict[str, NDArray[Any]]:
+    """Read those of the wanted arrays that an .npz has; no pickles.
+
+    Raises
+    ------
+    BadSource
+        If the file is damaged, or is none.
+    """
+    with _opened(file) as arrays:
+        if isinstance(arrays, np.ndarray):
+            raise BadSource(f"{file} is a single array, not an .npz archive", "use kind npy for it")
+        read = {name: arrays[name] for name in arrays.files if name in wanted}
+        for name, array in read.items():
+            if not isinstance(array, np.ndarray):  # a member without the head of an .npy
+                raise ValueError(f"{name} is no array")
+    return read
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    """Give what numpy makes of a file, an array or an archive; what goes wrong is the file's."""
     try:
         # opened here: numpy leaves a damaged archive open
-        with file.open("rb") as stream:
+        with open_plain(file) as stream:
             # no pickles: an array of objects could run any code
-            loaded = np.load(stream, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return loaded
-            return {name: loaded[name] for name in loaded.files if name in wanted}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+            yield np.load(stream, allow_pickle=False)
+    except BadSource:
+        raise
+    except Exception as error:  # zipfile and its codecs meet hostile bytes and raise anything
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         remedy = "save plain arrays with numpy.save or numpy.savez; arrays of objects are not read"
-        raise BadSource(f"{file} cannot be read: {error}", remedy) from error
+        raise BadSource(f"{file} cannot be read: {reason}", remedy) from error
 
 
 def _labels(

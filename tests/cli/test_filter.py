@@ -1,7 +1,9 @@
 import csv
 import json
+import os
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image
 
 from al_server.curation import manifest
 from tests.cli.conftest import Al
+from tests.sources.damages import DAMAGES
 
 N = 40
 PLAIN = ("--no-insights", "--data")
@@ -160,6 +163,36 @@ def test_what_cannot_be_checked_or_compared_is_told_and_stays(al: Al, pool: Path
     shown = al("filter", pool, *asked, "--out", tmp_path / "again", *PLAIN, tmp_path).stderr
     assert "not checked 2:\n  00.png: the file cannot be read: No such file" in shown
     assert "not compared 2:\n  00.png: the file cannot be read: No such file" in shown
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, None])
+def test_a_damaged_archive_is_one_line_and_a_pipe_is_not_waited_for(
+    al: Al, tmp_path: Path, damage: Callable[[Path], None] | None
+):
+    file = tmp_path / "a.npz"
+    if damage is None:
+        os.mkfifo(file)
+    else:
+        np.savez_compressed(file, X=np.eye(9), y=np.arange(9))
+        damage(file)
+    result = al("filter", file, "--similars", "1", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: {file} ") and "remedy:" in result.stderr
+    assert len(result.stderr.splitlines()) == 2
+
+
+def test_pipes_among_the_files_are_told_and_not_waited_for(al: Al, pool: Path, tmp_path: Path):
+    for row in range(N):
+        Image.fromarray(np.full((9, 9), 6 * row, np.uint8)).save(tmp_path / f"{row:02}.png")
+    (tmp_path / "39.png").unlink()
+    os.mkfifo(tmp_path / "39.png")
+    few = ("filter", pool, "--images", tmp_path, PLAIN[1], tmp_path, "--out", tmp_path / "out")
+    result = al(*few, "--exact-duplicates")
+    assert result.exit_code == 1
+    assert "39.png cannot be read: it is not a file" in result.stderr
+    result = al(*few, "--near-duplicates", "--checks")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("  39.png: the file cannot be read: it is not a file") == 2
 
 
 def test_missing_files_are_listed_and_nothing_else_is_lost(al: Al, pool: Path, tmp_path: Path):

@@ -1,3 +1,5 @@
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +8,7 @@ import pytest
 from al_server.curation import Pipeline
 from al_server.curation.gate import Gate
 from al_server.errors import ALError, BadInput
+from tests.sources.damages import DAMAGES
 
 KEPT = np.array([[1.0, 0], [0, 1], [-1, 0]])
 
@@ -64,9 +67,19 @@ def test_what_is_no_gate_is_refused_and_no_pickle_is_opened(tmp_path: Path):
         whole = dict(arrays)
     np.savez(tmp_path / "e.npz", **{**whole, "ids": np.array(["a", "b", "c"])})
     np.savez(tmp_path / "f.npz", **{**whole, "ends": np.array([1, 2, 4])})
-    for name in "abcdef":
+    np.savez(tmp_path / "g.npz", **{**whole, "distances": np.array(["near", "far"])})
+    os.mkfifo(tmp_path / "h.npz")
+    for name in "abcdefgh":
         with pytest.raises(BadInput, match="is no gate"):
             Gate.load(tmp_path / f"{name}.npz")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_gate_is_refused(tmp_path: Path, damage: Callable[[Path], None]):
+    np.savez_compressed(tmp_path / "gate.npz", X=KEPT, distances=np.zeros(2))
+    damage(tmp_path / "gate.npz")
+    with pytest.raises(BadInput, match="is no gate"):
+        Gate.load(tmp_path / "gate.npz")
 
 
 def test_thresholds_are_the_shares_that_a_curation_removed():

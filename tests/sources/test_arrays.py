@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from al_server.errors import BadSource
+from al_server.sources.arrays import read_column
 from al_server.sources.listing import Listing, checked_vectors
+from tests.sources.damages import DAMAGES
 
 Read = Callable[..., Listing]
 X = np.array([[3.0, 4.0], [0.0, 2.0], [1.0, 0.0]], dtype=np.float32)
@@ -119,6 +121,19 @@ def test_damaged_files_are_refused(root: Path, read: Read, kind: str, content: b
     (root / "a").write_bytes(content)
     with pytest.raises(BadSource, match="cannot be read"):
         read(kind, root / "a")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_archives_with_damage_inside_are_refused(
+    root: Path, read: Read, damage: Callable[[Path], None]
+):
+    np.savez_compressed(root / "a.npz", X=np.eye(9), predicted=np.arange(9))
+    damage(root / "a.npz")
+    with pytest.raises(BadSource, match="cannot be read") as caught:
+        read("npz", root / "a.npz")
+    assert caught.value.remedy and "\n" not in caught.value.message
+    with pytest.raises(BadSource, match="cannot be read"):
+        read_column(root / "a.npz", "X", ["0"])
 
 
 def test_npz_and_npy_are_told_apart(root: Path, read: Read):

@@ -1,6 +1,7 @@
 """What every format of annotations comes down to: images by name, each with its boxes."""
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ import orjson
 
 from al_server.answers import Failure
 from al_server.errors import BadSource
+from embeddings.plain_file import open_plain
 
 MAX_JSON_BYTES = 512 * 2**20
 """Longest JSON file: COCO's own, of 118,000 photos, has 448 MB."""
@@ -97,9 +99,10 @@ def read_page(file: Path) -> bytes:
         If it cannot be read, or is too long; the text is the reason.
     """
     try:
-        if file.stat().st_size > MAX_PAGE_BYTES:
-            raise ValueError(f"longer than {MAX_PAGE_BYTES // 2**20} MiB")
-        return file.read_bytes()
+        with open_plain(file) as stream:
+            if os.fstat(stream.fileno()).st_size > MAX_PAGE_BYTES:
+                raise ValueError(f"longer than {MAX_PAGE_BYTES // 2**20} MiB")
+            return stream.read()
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror or error}") from error
 
