@@ -23,3 +23,20 @@ def open_plain(path: Path) -> BufferedReader:
         return open(handle, "rb")
     os.close(handle)
     raise OSError(errno.EINVAL, NOT_PLAIN, str(path))
+
+
+def check_replaceable(path: Path) -> None:
+    """Refuse to put a file in the place of anything but a file: of a device or a link, say.
+
+    Raises
+    ------
+    OSError
+        If something else is there, or it cannot be found out.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        kind = "a link" if stat.S_ISLNK(mode) else "something else than a file"
+        raise FileExistsError(errno.EEXIST, f"{kind} is there", str(path))

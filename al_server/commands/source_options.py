@@ -114,13 +114,14 @@ def guess_kind(path: Path) -> str:
         If it is a file of another kind.
     """
     suffix = path.suffix.lower()
+    # of os.path: what may not be looked at, or has too long a name, is not there
     if suffix in (".npz", ".npy"):
         return suffix.removeprefix(".")
     if suffix in TABLE_SUFFIXES:
         return "table"
-    if suffix in VIDEO_SUFFIXES and not path.is_dir():
+    if suffix in VIDEO_SUFFIXES and not os.path.isdir(path):
         return "videos"
-    if path.is_file():
+    if os.path.isfile(path):
         known = ", ".join([".npz", ".npy", *TABLE_SUFFIXES, *sorted(VIDEO_SUFFIXES)])
         raise BadInput(f"what is {path}?", f"give a folder of images, a file in {known}, or --kind")
     return "videos" if _holds_videos_only(path) else "images"

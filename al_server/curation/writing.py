@@ -17,6 +17,7 @@ from al_server.curation.curated import Curated
 from al_server.errors import AlreadyExists, BadInput, StorageFull
 from al_server.export import inert
 from al_server.sources.listing import shown
+from embeddings.plain_file import check_replaceable
 
 KEPT, REMOVED, MANIFEST = "kept.txt", "removed.csv", "manifest.json"
 INSIGHTS, GATE, CHECKS, NOT_COPIED = "insights.html", "gate.npz", "checks.csv", "not_copied.csv"
@@ -72,13 +73,32 @@ def check_folder(folder: Path, *, overwrite: bool = False) -> None:
 
     Raises
     ------
-    AlreadyExists
+    AlreadyExists, BadInput
     """
-    if os.path.lexists(folder) and not folder.is_dir():
+    with told(folder):
+        is_folder = folder.is_dir()
+        held = os.listdir(folder) if is_folder else []
+    if os.path.lexists(folder) and not is_folder:
         raise AlreadyExists(f"{folder} is there, and is no folder", "name another")
-    held = [] if overwrite or not folder.is_dir() else os.listdir(folder)
-    if any(not name.startswith(_ASIDE) for name in held):
+    if overwrite:
+        for name in FILES:  # none is replaced where one cannot be
+            check_file(folder / name, overwrite=True)
+    elif any(not name.startswith(_ASIDE) for name in held):
         raise AlreadyExists(f"{folder} is not empty", "name another, or say --overwrite for --out")
+
+
+def check_file(file: Path, *, overwrite: bool = False) -> None:
+    """Refuse a name for a file where there is one, unless it is to be overwritten.
+
+    Raises
+    ------
+    AlreadyExists, BadInput
+        Also where there is something else: a folder, a device, a link.
+    """
+    with told(file):
+        check_replaceable(file)
+    if os.path.lexists(file) and not overwrite:
+        raise AlreadyExists(f"{file} is there", "name another, or say --overwrite")
 
 
 @contextmanager

@@ -93,6 +93,32 @@ def test_a_folder_that_holds_something_is_not_touched(tmp_path: Path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "mine.txt"]
 
 
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_name_that_no_folder_can_have_is_refused_in_our_words(tmp_path: Path, overwrite: bool):
+    with pytest.raises(BadInput, match="cannot be written: File name too long"):
+        writing.check_folder(tmp_path / LONG, overwrite=overwrite)
+    with pytest.raises(BadInput, match="cannot be written: File name too long"):
+        writing.check_file(tmp_path / LONG, overwrite=overwrite)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("nowhere")])
+def test_nothing_is_replaced_where_something_else_than_a_file_is_in_the_way(tmp_path: Path, make):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "removed.csv").write_text("before")
+    with pytest.raises(BadInput, match=r"kept\.txt cannot be written: .* is there"):
+        with writing.whole_folder(out, overwrite=True) as aside:
+            (aside / "removed.csv").write_text("now")
+            (aside / "kept.txt").write_text("now")
+            make(out / "kept.txt")  # by somebody else, during the work
+    assert (out / "removed.csv").read_text() == "before"
+    with pytest.raises(BadInput), writing.whole_folder(out, overwrite=True):
+        raise AssertionError("it should not come to this")
+
+
 def test_to_overwrite_replaces_the_files_of_a_curation_alone(tmp_path: Path):
     out = tmp_path / "out"
     out.mkdir()
