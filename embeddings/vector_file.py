@@ -13,6 +13,8 @@ from typing import Any, BinaryIO, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from embeddings.plain_file import check_replaceable
+
 _MEMBER = "X.npy"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same vectors make the same file
 _COPY_BYTES = 1 << 22
@@ -40,7 +42,8 @@ class VectorFile:
     Raises
     ------
     OSError
-        If it cannot be written; BlockingIOError where another process is writing it.
+        If it cannot be written, or is there and no file; BlockingIOError where another process is
+        writing it.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class VectorFile:
         *,
         dtype: Literal["float32", "float16"] = "float32",
     ) -> None:
+        check_replaceable(path)
         self._path = path
         self._is_finished = False
         self._aside = path.with_name(f".{path.name}.part")

@@ -16,6 +16,7 @@ from al_server.commands.output import (
     print_json,
     print_table,
 )
+from al_server.curation.writing import check_file
 from al_server.errors import BadInput
 
 FORMATS = ("csv", "jsonl", "parquet")
@@ -122,6 +123,8 @@ def export(
 
     The format is told from the file's name when left out; without a file it is CSV.
     """
+    if out is not None:
+        check_file(out, overwrite=True)
     params = {
         "format": file_format or _format_of(out),
         "predictions": str(predictions).lower(),

@@ -19,6 +19,7 @@ from al_server.commands.embedding import (
 )
 from al_server.commands.output import as_json_option, examples, print_failures, print_json
 from al_server.commands.source_options import make_source, source_options
+from al_server.curation.writing import check_file
 from al_server.errors import BadInput, BadSource
 from al_server.sources.fetch import Fetcher
 from al_server.sources.listing import Listing
@@ -84,6 +85,7 @@ def embed(
     was killed goes on where it was.
     """
     wanted = _reduction_name(reduce)
+    check_file(out, overwrite=True)
     path = options.pop("source")
     source = make_source(path, labels=False, **options)
     if source.kind in ("images", "videos", "objects") or source.label_column is not None:

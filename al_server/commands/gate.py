@@ -41,8 +41,7 @@ def gate(against: Path, out: Path, overwrite: bool, as_json: bool, **options: An
     from al_server.curation.gate import VERDICTS, Gate
     from al_server.lab.writing import write_whole
 
-    if out.exists() and not overwrite:
-        raise BadInput(f"{out} is there", "name another, or say --overwrite")
+    writing.check_file(out, overwrite=overwrite)
     door = Gate.load(against / writing.GATE if against.is_dir() else against)
     source = {name: options.pop(name) for name in ("source", *SOURCE_OPTIONS)}
     data = read(source, {name: options.pop(name) for name in EMBEDDER_OPTIONS})

@@ -12,6 +12,7 @@ from al_server.lab.png import png
 from al_server.lab.results import Results
 from al_server.lab.svg import inline_svg, standalone_svg
 from al_server.lab.verdict import METRIC_NAMES
+from embeddings.plain_file import check_replaceable
 
 if TYPE_CHECKING:
     from al_server.lab.comparison import Comparison
@@ -62,7 +63,8 @@ def _summary(comparison: "Comparison") -> bytes:
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Write all or nothing."""
+    """Write all or nothing; raise OSError where something else than a file is there."""
+    check_replaceable(file)
     aside = file.with_name(f".{file.name}.{os.getpid()}.part")
     aside.write_bytes(content)
     aside.replace(file)

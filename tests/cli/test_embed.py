@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,28 @@ def test_what_cannot_be_embedded_is_said_and_nothing_is_written(
     assert result.exit_code == 1
     assert message in result.stderr
     assert not out.exists()
+
+
+@pytest.mark.parametrize("reduce", [(), ("--reduce", "pca:2")])
+@pytest.mark.parametrize("kind", ["pipe", "link", "nothing"])
+def test_a_file_that_cannot_be_replaced_is_refused_before_the_work(
+    al: Al, photos: Path, tmp_path: Path, kind: str, reduce: tuple[str, ...]
+):
+    out: str | Path = ""
+    if kind != "nothing":
+        out = tmp_path / "out.npz"
+        os.mkfifo(out) if kind == "pipe" else out.symlink_to("nowhere")
+    result = al("embed", photos, *reduce, "--out", out, "--data", tmp_path / "data")
+    assert result.exit_code == 1
+    assert f"error: {out or '.'} cannot be written: " in result.stderr
+    assert len(result.stderr.splitlines()) == 2  # no bar, and no trial
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_source_with_too_long_a_name_is_not_there(al: Al, tmp_path: Path):
+    result = al("embed", tmp_path / ("x" * 300), "--out", tmp_path / "a.npz")
+    assert result.exit_code == 1
+    assert "error: no such file or folder" in result.stderr
 
 
 def test_a_folder_of_nothing_but_broken_images_is_an_error(al: Al, tmp_path: Path):

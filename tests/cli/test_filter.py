@@ -381,6 +381,11 @@ def test_a_gate_judges_what_arrives_later(al: Al, pool: Path, tmp_path: Path):
     ]
     again = al("gate", arrived, "--against", tmp_path / "out", "--out", verdicts)
     assert again.exit_code == 1 and "is there" in again.stderr
+    link = tmp_path / "link.csv"
+    link.symlink_to(verdicts)
+    again = al("gate", arrived, "--against", tmp_path / "out", "--out", link, "--overwrite")
+    assert again.exit_code == 1 and f"{link} cannot be written: a link is there" in again.stderr
+    assert link.is_symlink()
 
 
 def test_a_mirrored_picture_goes_because_of_the_other(al: Al, tmp_path: Path):

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,18 @@ def test_a_file_that_is_not_finished_leaves_the_old_one(tmp_path: Path) -> None:
     with np.load(path) as arrays:
         np.testing.assert_array_equal(arrays["X"], np.eye(2))
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "kept.npz").write_bytes(b"kept")
+    (tmp_path / "link.npz").symlink_to("kept.npz")
+    (tmp_path / "dangling.npz").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe.npz")
+    before = sorted(tmp_path.iterdir())
+    for name in ("link.npz", "dangling.npz", "pipe.npz"):
+        with pytest.raises(FileExistsError, match="is there"):
+            VectorFile(tmp_path / name, 1, 1)
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_what_a_killed_run_left_is_written_over(tmp_path: Path) -> None:
