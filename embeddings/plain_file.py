@@ -6,8 +6,6 @@ import stat
 from io import BufferedReader
 from pathlib import Path
 
-NOT_PLAIN = "it is not a file"
-
 
 def open_plain(path: Path) -> BufferedReader:
     """Open a file for reading, at once: a pipe would wait for somebody to write into it.
@@ -19,10 +17,13 @@ def open_plain(path: Path) -> BufferedReader:
     """
     # looked at when it is open: a name may become another thing at any time
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if stat.S_ISREG(os.fstat(handle).st_mode):
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
         return open(handle, "rb")
     os.close(handle)
-    raise OSError(errno.EINVAL, NOT_PLAIN, str(path))
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "it is not a file", str(path))
 
 
 def check_replaceable(path: Path) -> None:

@@ -20,7 +20,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     n_open = len(os.listdir("/proc/self/fd"))
     for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
-        with pytest.raises(OSError, match="it is not a file"):
+        with pytest.raises(OSError, match=r"it is not a file|Is a directory"):
             open_plain(path)
     assert len(os.listdir("/proc/self/fd")) == n_open
 
