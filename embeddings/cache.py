@@ -5,6 +5,7 @@ import logging
 import os
 import sqlite3
 import threading
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
@@ -17,10 +18,11 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS embedders (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS vectors (
-    embedder INTEGER NOT NULL, content BLOB NOT NULL, vector BLOB NOT NULL,
+CREATE TABLE IF NOT EXISTS checked_vectors (
+    embedder INTEGER NOT NULL, content BLOB NOT NULL, vector BLOB NOT NULL, crc32 INTEGER NOT NULL,
     PRIMARY KEY (embedder, content)
 );
+DROP TABLE IF EXISTS vectors; -- of the first form of the file: nothing told whether they were whole
 CREATE TABLE IF NOT EXISTS notes (
     embedder INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
     PRIMARY KEY (embedder, name)
@@ -41,7 +43,7 @@ class VectorCache:
 
     A cache must never be the reason that work stops: a file that is damaged is put aside and begun
     anew; one that cannot be read or written for another reason (a full disk) is gone around. Both
-    are logged as warnings.
+    are logged as warnings. A vector that is not what was kept, by its checksum, is not known.
 
     Parameters
     ----------
@@ -60,15 +62,20 @@ class VectorCache:
         """Return the vectors that are known, by content hash; the others are absent."""
         if not hashes:
             return {}
+        keys = [bytes.fromhex(name) for name in hashes]
         with self._lock:
-            return self._attempt(lambda c: _select(c, embedder_id, hashes), {})
+            return self._attempt(lambda c: _select(c, embedder_id, keys), {})
 
     def put_many(self, embedder_id: str, vectors: Mapping[str, NDArray[np.float32]]) -> None:
         """Keep vectors, by content hash; committed when this returns."""
         if not vectors:
             return
+        rows = {
+            bytes.fromhex(name): np.asarray(vector, dtype="<f4").tobytes()
+            for name, vector in vectors.items()
+        }
         with self._lock:
-            self._attempt(lambda c: _insert(c, embedder_id, vectors), None)
+            self._attempt(lambda c: _insert(c, embedder_id, rows), None)
 
     def note(self, embedder_id: str, name: str) -> str | None:
         """Return what `keep_note` kept, such as the batch size found by trial; or None."""
@@ -98,16 +105,16 @@ class VectorCache:
                 if self._connection is None:
                     self._connection = _connect(self.path)
                 return use(self._connection)
-            except (OSError, sqlite3.OperationalError) as error:
-                # locked, full, read-only: the file itself is sound
+            except (OSError, MemoryError, UnicodeEncodeError, sqlite3.OperationalError) as error:
+                # locked, full, read-only, an id that is no text: the file itself is sound
                 log.warning("vector cache %s not used this time: %s", self.path, error)
                 return otherwise
-            except sqlite3.DatabaseError as error:
+            except Exception as error:  # of damaged bytes anything may come
                 self._disconnect()
                 self._put_aside(error)
         return otherwise
 
-    def _put_aside(self, error: sqlite3.DatabaseError) -> None:
+    def _put_aside(self, error: Exception) -> None:
         aside = self.path.with_name(self.path.name + ".damaged")
         log.warning("vector cache %s is damaged (%s): begun anew, the old one is %s",
                     self.path, error, aside.name)  # fmt: skip
@@ -131,41 +138,47 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.executescript(_SCHEMA)
-    except sqlite3.Error:
+    except Exception:
         connection.close()
         raise
     return connection
 
 
 def _select(
-    connection: sqlite3.Connection, embedder_id: str, hashes: Sequence[str]
+    connection: sqlite3.Connection, embedder_id: str, keys: Sequence[bytes]
 ) -> dict[str, NDArray[np.float32]]:
     found = {}
-    for start in range(0, len(hashes), _PER_QUERY):
-        keys = [bytes.fromhex(h) for h in hashes[start : start + _PER_QUERY]]
-        marks = ",".join("?" * len(keys))
+    for start in range(0, len(keys), _PER_QUERY):
+        some = keys[start : start + _PER_QUERY]
+        marks = ",".join("?" * len(some))
         query = (
-            "SELECT content, vector FROM vectors WHERE embedder = "
+            "SELECT content, vector, crc32 FROM checked_vectors WHERE embedder = "
             f"(SELECT key FROM embedders WHERE id = ?) AND content IN ({marks})"
         )
-        for content, vector in connection.execute(query, [embedder_id, *keys]):
-            if len(vector) % 4 == 0:
+        for content, vector, crc32 in connection.execute(query, [embedder_id, *some]):
+            # where a byte is off, any type may come back
+            if isinstance(vector, bytes) and crc32 == _checksum(embedder_id, content, vector):
                 found[content.hex()] = np.frombuffer(vector, dtype="<f4").astype(np.float32)
     return found
 
 
 def _insert(
-    connection: sqlite3.Connection, embedder_id: str, vectors: Mapping[str, NDArray[np.float32]]
+    connection: sqlite3.Connection, embedder_id: str, vectors: Mapping[bytes, bytes]
 ) -> None:
     with connection:  # one transaction
         key = _key(connection, embedder_id)
         connection.executemany(
-            "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
+            "INSERT OR REPLACE INTO checked_vectors VALUES (?, ?, ?, ?)",
             (
-                (key, bytes.fromhex(content), np.asarray(vector, dtype="<f4").tobytes())
+                (key, content, vector, _checksum(embedder_id, content, vector))
                 for content, vector in vectors.items()
             ),
         )
+
+
+def _checksum(embedder_id: str, content: bytes, vector: bytes) -> int:
+    """Return the CRC-32 of a vector and of what it is the vector of."""
+    return zlib.crc32(vector, zlib.crc32(content, zlib.crc32(embedder_id.encode())))
 
 
 def _select_note(connection: sqlite3.Connection, embedder_id: str, name: str) -> str | None:

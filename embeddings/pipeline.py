@@ -279,7 +279,9 @@ def _place(one: Read, batch: Batch) -> None:
 
 def _is_usable(vector: "Vectors | None", n_features: int) -> bool:
     """Say whether what the cache gave is a vector of this embedder."""
-    return vector is not None and vector.shape == (n_features,) and bool(np.isfinite(vector).all())
+    if vector is None or vector.shape != (n_features,):
+        return False
+    return bool(np.isfinite(vector).all() and vector.any())
 
 
 def _why_no_vector(norm: NDArray[np.float64]) -> str:

@@ -96,6 +96,66 @@ def test_damage_that_shows_later_is_met_in_the_same_way(
     assert "damaged" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "vector = zeroblob(8)",
+        "vector = x'0000803f00000000'",
+        "vector = 'a text'",
+        "vector = 7",
+        "crc32 = 'none'",
+        "embedder = 2",
+    ],
+)
+def test_a_vector_that_is_not_what_was_kept_is_not_known(path: Path, damage: str) -> None:
+    with VectorCache(path) as cache:
+        cache.put_many("e1", {A: ONE})
+        cache.put_many("e2", {B: TWO})
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE checked_vectors SET {damage} WHERE embedder = 1")
+    with VectorCache(path) as cache:
+        assert cache.get_many("e1", [A]) == {} == cache.get_many("e2", [A])
+        assert cache.get_many("e2", [B]).keys() == {B}
+        cache.put_many("e1", {A: ONE})
+        assert np.array_equal(cache.get_many("e1", [A])[A], ONE)
+
+
+def test_a_file_of_the_first_form_is_filled_anew(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE vectors (embedder, content, vector)")
+        connection.execute("INSERT INTO vectors VALUES (1, ?, zeroblob(8))", [bytes.fromhex(A)])
+    with VectorCache(path) as cache:
+        assert cache.get_many("e", [A]) == {}
+        cache.put_many("e", {A: ONE})
+        assert np.array_equal(cache.get_many("e", [A])[A], ONE)
+    assert not path.with_name("vectors.sqlite.damaged").exists()
+
+
+@pytest.mark.parametrize("error", [UnicodeDecodeError("utf-8", b"x", 0, 1, "x"), TypeError()])
+def test_whatever_reading_raises_is_damage(
+    path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with VectorCache(path) as cache:
+        cache.put_many("e", {A: ONE})
+
+    def raise_it(*_: object) -> None:
+        raise error
+
+    with VectorCache(path) as cache, monkeypatch.context() as broken:
+        broken.setattr("embeddings.cache._select", raise_it)
+        assert cache.get_many("e", [A]) == {}
+    assert path.with_name("vectors.sqlite.damaged").exists()
+
+
+def test_an_id_that_is_no_text_is_gone_around(path: Path) -> None:
+    with VectorCache(path) as cache:
+        cache.put_many("e", {A: ONE})
+        cache.put_many("e\udc80", {A: TWO})
+        assert cache.get_many("e\udc80", [A]) == {}
+        assert cache.get_many("e", [A]).keys() == {A}
+
+
 def test_a_file_that_cannot_be_written_is_gone_around(
     path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

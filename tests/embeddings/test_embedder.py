@@ -108,8 +108,8 @@ def test_a_changed_file_and_another_embedder_are_embedded_anew(cache: VectorCach
         assert embedder.n_embedded == 1
 
 
-def test_a_cached_vector_of_another_length_or_not_finite_is_not_used(cache: VectorCache) -> None:
-    for wrong in (np.ones(5), np.array([np.nan, 0, 1]), np.empty(0)):
+def test_a_cached_vector_that_cannot_be_one_of_the_embedder_is_not_used(cache: VectorCache) -> None:
+    for wrong in (np.ones(5), np.array([np.nan, 0, 1]), np.empty(0), np.zeros(3)):
         cache.put_many("toy:letters", {content_hash("a"): wrong.astype(np.float32)})
         embedded = embed_all(LetterEmbedder(), ["a"], cache=cache)
         assert embedded.vectors.tolist() == [[1, 0, 0]]
