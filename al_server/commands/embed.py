@@ -19,6 +19,7 @@ from al_server.commands.embedding import (
 )
 from al_server.commands.output import as_json_option, examples, print_failures, print_json
 from al_server.commands.source_options import make_source, source_options
+from al_server.commands.stopping import stopped_in_order
 from al_server.curation.writing import check_file
 from al_server.errors import BadInput, BadSource
 from al_server.sources.fetch import Fetcher
@@ -64,6 +65,7 @@ UNKNOWN = -1
     help="Embed on the machines of a Ray cluster: HOST:PORT, auto, or local.",
 )
 @as_json_option
+@stopped_in_order()
 def embed(
     embedder: str | None,
     checkpoint: Path | None,

@@ -8,6 +8,7 @@ import click
 from al_server.commands.embedding import EMBEDDER_OPTIONS, embedder_options
 from al_server.commands.output import as_json_option, examples
 from al_server.commands.source_options import SOURCE_OPTIONS, source_options
+from al_server.commands.stopping import stopped_in_order
 
 ISSUE_NAMES = "dark, bright, blurred, low_information, odd_size, odd_aspect"
 
@@ -70,6 +71,7 @@ ISSUE_NAMES = "dark, bright, blurred, low_information, odd_size, odd_aspect"
 )
 @click.option("--overwrite", is_flag=True, help="Replace the files of an earlier run in --out.")
 @as_json_option
+@stopped_in_order()
 def filter_(as_json: bool, **options: Any) -> None:
     """Curate SOURCE: say which samples to keep, and why each of the others goes.
 

@@ -2,12 +2,14 @@
 
 import csv
 import errno
+import fcntl
 import io
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +27,7 @@ FILES: Final = (KEPT, REMOVED, MANIFEST, INSIGHTS, GATE, CHECKS, NOT_COPIED)
 """All that `al-server filter` may write into its folder."""
 REMOVED_COLUMNS: Final = ("file", "reason", "because_of", "distance", "score")
 _ASIDE: Final = ".al-filter-"
+_YOUNG_S: Final = 60.0
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -32,7 +35,8 @@ _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def whole_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Give a temporary folder, on the same disk, and move what was written into place at the end.
 
-    Nothing is left behind where that fails, or is interrupted.
+    Nothing is left behind where that fails, or is interrupted; what a killed run left is taken away
+    by the next one there.
 
     Parameters
     ----------
@@ -51,8 +55,12 @@ def whole_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
         # a folder that is there may be a mount, or a link to another disk
         place = folder if folder.is_dir() else folder.parent
         place.mkdir(parents=True, exist_ok=True)
+        _sweep(place)
         aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=place))
+        held = os.open(aside, os.O_RDONLY)
         try:
+            with suppress(OSError):  # some network disks lock no folders, and are not swept
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             aside.chmod(0o777 & ~_umask())
             yield aside
             check_folder(folder, overwrite=overwrite)  # another run may have been quicker
@@ -66,6 +74,21 @@ def whole_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
                 os.replace(aside, folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+            os.close(held)
+
+
+def _sweep(place: Path) -> None:
+    """Take away the temporary folders that killed runs left: old ones that nobody holds."""
+    for left in place.glob(f"{_ASIDE}*"):
+        with suppress(OSError):
+            handle = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                # a new one may not be held yet
+                if time.time() - os.fstat(handle).st_mtime > _YOUNG_S:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(handle)
 
 
 def check_folder(folder: Path, *, overwrite: bool = False) -> None:

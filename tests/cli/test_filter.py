@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -331,6 +332,19 @@ def test_a_full_disk_leaves_nothing(al: Al, pool: Path, tmp_path: Path, monkeypa
     assert result.exit_code == 1
     assert f"the disk of {out} is full" in result.stderr and "remedy" in result.stderr
     assert not [path for path in tmp_path.iterdir() if "out" in path.name]
+
+
+def test_a_sigterm_while_it_writes_leaves_nothing(al: Al, pool: Path, tmp_path: Path, monkeypatch):
+    def stopped(*_: object, **__: object) -> None:
+        assert list(tmp_path.glob(".al-filter-*"))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("al_server.commands.filter_run._write", stopped)
+    before = signal.getsignal(signal.SIGTERM)
+    result = al("filter", pool, "--keep", "9", "--out", tmp_path / "out", *PLAIN, tmp_path / "data")
+    assert result.exit_code == 143
+    assert [path.name for path in tmp_path.iterdir()] == ["pool.npz"]
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_the_page_of_insights_is_written(al: Al, photos: Path, tmp_path: Path):

@@ -93,6 +93,23 @@ def test_a_folder_that_holds_something_is_not_touched(tmp_path: Path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "mine.txt"]
 
 
+def test_what_killed_runs_left_is_swept_unless_somebody_holds_it(tmp_path: Path):
+    for name in (".al-filter-old", ".al-filter-new", "mine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "kept.txt").write_text("half")
+    for name in (".al-filter-old", "mine"):
+        os.utime(tmp_path / name, (0, 0))
+    with writing.whole_folder(tmp_path / "one") as one:
+        (one / "kept.txt").write_text("one")
+        os.utime(one, (0, 0))
+        with writing.whole_folder(tmp_path / "two") as two:
+            (two / "kept.txt").write_text("two")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".al-filter-new", "mine", "one", "two"
+    ]  # fmt: skip
+    assert (tmp_path / "one" / "kept.txt").read_text() == "one"
+
+
 LONG = "x" * 300
 
 
