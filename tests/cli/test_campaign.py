@@ -128,6 +128,10 @@ def test_an_export_that_fails_leaves_no_file(served: Al, tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
     result = served("campaign", "export", "digits", "--out", tmp_path / "a.xls")
     assert result.exit_code == 1 and "--format" in result.stderr
+    (tmp_path / "link.csv").symlink_to("nowhere")
+    result = served("campaign", "export", "digits", "--out", tmp_path / "link.csv")
+    assert result.exit_code == 1 and "a link is there" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["link.csv"]
 
 
 def test_samples_of_the_pool_and_vectors_of_a_file_are_predicted(served: Al, six: str, file: Path):
