@@ -80,6 +80,7 @@ def read_vectors(
     source: Source,
     *,
     check: Callable[[Listing], None] | None = None,
+    check_embedder: "Callable[[Embedder], None] | None" = None,
     embedder: str | None,
     checkpoint: Path | None,
     data: Path,
@@ -91,6 +92,7 @@ def read_vectors(
     Parameters
     ----------
     check : looks at what was read before it is embedded; what it raises ends the work
+    check_embedder : the same of what is going to embed it
 
     Raises
     ------
@@ -107,6 +109,8 @@ def read_vectors(
         return Vectors(listing, "")
     items: Sequence[Item] = listing.paths or listing.texts or []
     with chosen_embedder(embedder, checkpoint, listing) as made:
+        if check_embedder is not None:
+            check_embedder(made)
         embedded = embed_items(made, items, cache_file=data / CACHE_FILE, batch_size=batch_size)
         failures = [
             Failure(sample=listing.sample_ids[one.position], reason=one.reason)

@@ -10,6 +10,9 @@ from al_server.commands.output import as_json_option, examples
 from al_server.commands.source_options import SOURCE_OPTIONS, source_options
 from al_server.commands.stopping import stopped_in_order
 
+GATE_HELP = (
+    "Write gate.npz, for `al-server gate`; of files and texts, name a pretrained --embedder."
+)
 ISSUE_NAMES = "dark, bright, blurred, low_information, odd_size, odd_aspect"
 
 
@@ -21,6 +24,8 @@ ISSUE_NAMES = "dark, bright, blurred, low_information, odd_size, odd_aspect"
         "al-server filter photos/ --per-class labels --keep 80% --keep-by similars --out kept/",
         "al-server filter photos/ --filter 'semantic_dedup?eps=0.1=auto' --drop dark,blurred \\",
         "    --out kept/ --copy photos_kept/",
+        "al-server filter photos/ --outliers 5% --similars 10% --gate --out kept/ \\",
+        "    --embedder timm:mobilenetv2_100 --checkpoint mobilenet.pth",
     ),
 )
 @source_options
@@ -60,7 +65,7 @@ ISSUE_NAMES = "dark, bright, blurred, low_information, odd_size, odd_aspect"
 @click.option("--link", type=click.Path(path_type=Path), help="Link the kept files from there.")
 @click.option("--checks", is_flag=True, help=f"Write checks.csv: images that are {ISSUE_NAMES}.")
 @click.option("--drop", metavar="ISSUES", default="", help="Remove these first: dark,blurred.")
-@click.option("--gate", "with_gate", is_flag=True, help="Write gate.npz, for `al-server gate`.")
+@click.option("--gate", "with_gate", is_flag=True, help=GATE_HELP)
 @click.option("--insights/--no-insights", default=True, show_default=True, help="insights.html.")
 @click.option(
     "--projection",

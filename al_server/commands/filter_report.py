@@ -9,6 +9,7 @@ from al_server.answers import Failure
 from al_server.commands.output import print_failures, print_json
 from al_server.curation.curated import Curated
 from al_server.curation.figures import Figures
+from al_server.curation.gate import Gate
 from al_server.curation.near_duplicates import NearDuplicates, NearDuplicatesTree
 from al_server.curation.pipeline import Pipeline
 
@@ -48,6 +49,7 @@ def say(
     *,
     out: Path,
     metric: str,
+    gate: Gate | None,
     as_json: bool,
 ) -> None:
     """Print what was kept and why the others go, or the same as JSON."""
@@ -62,6 +64,7 @@ def say(
                 "failures": troubles.left_out,
                 "not_checked": troubles.not_checked,
                 "not_compared": troubles.not_compared,
+                "gate": None if gate is None else gate.thresholds(),
             }
         )
         return
@@ -80,3 +83,5 @@ def say(
         click.echo(f"the graph holds {measured.recall:.1%} of the true neighbors")
     if measured.uncertified_share is not None:
         click.echo(f"uncertified: {measured.uncertified_share:.2%} of the samples")
+    if gate is not None:
+        click.echo(f"the gate: {gate.described()}")

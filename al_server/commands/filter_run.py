@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from al_server.answers import Failure
+from al_server.campaign.embedding import choose_embedder
 from al_server.commands.filter_chain import Chain, chain_of
 from al_server.commands.filter_report import Troubles, not_compared, say
 from al_server.commands.filter_source import Data, contents_of, read
 from al_server.commands.output import bar, follow
+from al_server.commands.source_options import absolute
 from al_server.curation import image_checks, manifest, writing
 from al_server.curation.amounts import AUTO, Amount, make_plan
 from al_server.curation.copying import copy_files
@@ -20,6 +22,7 @@ from al_server.curation.near_duplicates import NearDuplicates
 from al_server.curation.pipeline import Pipeline
 from al_server.curation.projection import check_method
 from al_server.errors import BadInput
+from al_server.sources.listing import Listing
 
 UNREADABLE = "unreadable"
 _FITTED = {"pixels", "tfidf"}
@@ -61,29 +64,33 @@ def run(
     issues = _issues(wanted.drop)
     if wanted.with_gate and wanted.metric == "geodesic":
         raise BadInput("a gate cannot measure geodesic distances", "leave out --gate or --metric")
+    if wanted.with_gate:
+        _check_unfitted(embedding["embedder"])
     target = _checked_folders(wanted)
     amounts = {**dict.fromkeys(issues, AUTO), **chain.amounts}
     make_plan(_ANY, amounts, wanted.keep)  # what no number of samples can mend is said now
     per_class = wanted.per_class or ("labels" if "classes" in chain.needs else None)
-    data = read(source, embedding, per_class=per_class, images=wanted.images)
-    listing = data.listing
-    if data.paths is None and (target or wanted.checks or issues or wanted.near_duplicates):
-        raise BadInput(
-            "the source holds no files to copy, to check or to compare",
-            "name their folder with --images, where ids are names of files",
-        )
-    writing.check_names(listing.sample_ids)
-    if wanted.with_gate and data.embedder_id.partition(":")[0] in _FITTED:
-        raise BadInput(
-            f"a gate embeds other samples, and {data.embedder_id.partition(':')[0]} is fitted to "
-            "these alone",
-            "name a pretrained network with --embedder, or leave out --gate",
-        )
-    make_plan(len(listing.sample_ids), amounts, wanted.keep)  # refused before the long work
+    needs_files = bool(target or wanted.checks or issues or wanted.near_duplicates)
+
+    def check(listing: Listing) -> None:
+        if needs_files and listing.paths is None and wanted.images is None:
+            raise BadInput(
+                "the source holds no files to copy, to check or to compare",
+                "name their folder with --images, where ids are names of files",
+            )
+        writing.check_names(listing.sample_ids)
+        make_plan(len(listing.sample_ids), amounts, wanted.keep)
+        if wanted.with_gate:
+            _check_unfitted(choose_embedder(embedding["embedder"], listing.kind).name)
+
+    data = read(source, embedding, per_class=per_class, images=wanted.images, check=check)
+    # some may have been left out
+    make_plan(len(data.listing.sample_ids), amounts, wanted.keep)
     checks = _check(data) if wanted.checks or issues else None
     pipeline = _pipeline(wanted, data, chain, issues, checks)
     curation = _curate(pipeline, amounts, wanted, data, source)
     measured = figures(pipeline, curation.curated)
+    gate = _gate(pipeline, curation, data, embedding) if wanted.with_gate else None
     lost: list[Failure] = []
     with ExitStack() as folders:
         out = folders.enter_context(writing.whole_folder(wanted.out, overwrite=wanted.overwrite))
@@ -91,12 +98,33 @@ def run(
             place = folders.enter_context(writing.whole_folder(target))
             lost = _copy(data, curation, place, link=wanted.link is not None)
         _write(out, data, pipeline, curation, checks, lost, wanted)
+        if gate is not None:
+            gate.save(out / writing.GATE)
     troubles = Troubles(
         left_out=[*data.listing.failures, *lost],
         not_checked=checks.failures if checks else [],
         not_compared=not_compared(pipeline),
     )
-    say(curation.curated, measured, troubles, out=wanted.out, metric=wanted.metric, as_json=as_json)
+    say(
+        curation.curated,
+        measured,
+        troubles,
+        out=wanted.out,
+        metric=wanted.metric,
+        gate=gate,
+        as_json=as_json,
+    )
+
+
+def _check_unfitted(embedder: str | None) -> None:
+    """Refuse to make a gate by an embedder that knows the samples at hand alone."""
+    plugin = (embedder or "").partition(":")[0]
+    if plugin in _FITTED:
+        raise BadInput(
+            f"a gate embeds other samples, and {plugin} is fitted to these alone",
+            "name a pretrained network, as with --embedder timm:mobilenetv2_100 --checkpoint FILE, "
+            "or leave out --gate",
+        )
 
 
 def _checked_folders(wanted: Wanted) -> Path | None:
@@ -205,6 +233,18 @@ def _copy(data: Data, curation: manifest.Curation, folder: Path, *, link: bool) 
         )
 
 
+def _gate(
+    pipeline: Pipeline, curation: manifest.Curation, data: Data, embedding: dict[str, Any]
+) -> Gate:
+    """Make a gate that knows what to embed with."""
+    checkpoint = embedding["checkpoint"]
+    return replace(
+        Gate.of(pipeline, curation.curated, embedder=data.embedder_id),
+        embedder_name=embedding["embedder"] or "",
+        checkpoint="" if checkpoint is None else absolute(checkpoint),
+    )
+
+
 def _write(
     out: Path,
     data: Data,
@@ -234,8 +274,6 @@ def _write(
         )
     for name, text in texts.items():
         (out / name).write_text(text, "utf-8", newline="")
-    if wanted.with_gate:
-        Gate.of(pipeline, curated, embedder=data.embedder_id).save(out / writing.GATE)
     if wanted.insights:
         from al_server.curation import insights
 

@@ -1,10 +1,10 @@
 """What `al-server filter` curates: samples, their classes, and the files that they stand for."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from al_server.models import Source
 from al_server.sources.arrays import has_array, read_column
 from al_server.sources.listing import Listing, shown
 from embeddings.plain_file import open_plain
+
+if TYPE_CHECKING:
+    from embeddings.embedder import Embedder
 
 
 class Data(NamedTuple):
@@ -41,6 +44,8 @@ def read(
     *,
     per_class: str | None = None,
     images: Path | None = None,
+    check: Callable[[Listing], None] | None = None,
+    check_embedder: "Callable[[Embedder], None] | None" = None,
 ) -> Data:
     """Read and embed a source; find classes and files.
 
@@ -49,6 +54,7 @@ def read(
     options, embedding : of the command line
     per_class : "labels" or "predicted": which classes there must be; None: known ones, if any
     images : folder of the files that ids name
+    check, check_embedder : look at what was read, and at what is going to embed it, before that
 
     Raises
     ------
@@ -63,8 +69,15 @@ def read(
         source = source.model_copy(update={"labels": True})
     is_apart = per_class == "predicted" and source.kind == "npz"
     needs_classes = per_class is not None and not is_apart
+
+    def check_all(listing: Listing) -> None:
+        if needs_classes:
+            _check_classes(listing)
+        if check is not None:
+            check(listing)
+
     listing, embedder_id = read_vectors(
-        source, check=_check_classes if needs_classes else None, **embedding
+        source, check=check_all, check_embedder=check_embedder, **embedding
     )
     classes, names = _classes(listing)
     if is_apart:

@@ -1,6 +1,6 @@
 """A gate for samples that arrive later: new, duplicate or outlier, against those that were kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
@@ -54,7 +54,9 @@ class Gate:
     duplicate_distance : what is as near is a duplicate
     outlier_distance : what is farther is an outlier; inf: nothing is
     metric : "cosine" or "euclidean"
-    embedder : name of what made the vectors; empty where they were given
+    embedder : id of what made the vectors; empty where they were given
+    embedder_name : what ``--embedder`` said of it, as ``timm:mobilenetv2_100``; empty if nothing
+    checkpoint : absolute path of its local weights; empty where there were none
     """
 
     vectors: NDArray[np.float32]
@@ -63,6 +65,8 @@ class Gate:
     outlier_distance: float
     metric: str = "cosine"
     embedder: str = ""
+    embedder_name: str = ""
+    checkpoint: str = ""
 
     @classmethod
     def fit(
@@ -126,6 +130,20 @@ class Gate:
             metric=pipeline.metric,
             embedder=embedder,
         )
+
+    def thresholds(self) -> dict[str, float | str | None]:
+        """Return where the verdicts begin, for programs; None: nothing is an outlier."""
+        return {
+            "duplicate_distance": self.duplicate_distance,
+            "outlier_distance": None if np.isinf(self.outlier_distance) else self.outlier_distance,
+            "metric": self.metric,
+        }
+
+    def described(self) -> str:
+        """Say where the verdicts begin."""
+        far = self.outlier_distance
+        outlier = "no outliers" if np.isinf(far) else f"outlier beyond {far:.3g}"
+        return f"duplicate up to {self.duplicate_distance:.3g}, {outlier} ({self.metric})"
 
     def judge(self, vectors: NDArray[Any]) -> Verdicts:
         """Judge vectors, each by itself, whatever comes with it.
@@ -195,7 +213,7 @@ class Gate:
                 ids=ids.text,
                 ends=ids.ends,
                 distances=np.array([self.duplicate_distance, self.outlier_distance]),
-                names=np.array([self.metric, self.embedder]),
+                names=np.array([self.metric, self.embedder, self.embedder_name, self.checkpoint]),
             )
 
     @classmethod
@@ -210,13 +228,13 @@ class Gate:
         try:
             arrays = load_arrays(file, {"distances", "names", "X", "ids", "ends"})
             near, far = map(float, arrays["distances"].tolist())
-            metric, embedder = map(str, arrays["names"].tolist())
+            metric, embedder, embedder_name, checkpoint = map(str, arrays["names"].tolist())
             vectors, ids = arrays["X"], unpack(Packed(arrays["ids"], arrays["ends"]))
         except (BadSource, ValueError, KeyError, TypeError) as error:
             raise BadInput(
                 f"{file} is no gate: {error}", "write one with al-server filter --gate"
             ) from error
-        return cls.fit(
+        gate = cls.fit(
             vectors,
             ids,
             duplicate_distance=near,
@@ -224,6 +242,7 @@ class Gate:
             metric=metric,
             embedder=embedder,
         )
+        return replace(gate, embedder_name=embedder_name, checkpoint=checkpoint)
 
 
 def _comparable(vectors: NDArray[np.float32], metric: str) -> NDArray[np.float32]:

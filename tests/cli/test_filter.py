@@ -13,6 +13,7 @@ from PIL import Image
 
 from al_server.curation import manifest
 from tests.cli.conftest import Al
+from tests.embeddings.test_timm_embedder import NAME, network, saved
 from tests.sources.damages import DAMAGES
 
 N = 40
@@ -400,6 +401,54 @@ def test_a_gate_judges_what_arrives_later(al: Al, pool: Path, tmp_path: Path):
     again = al("gate", arrived, "--against", tmp_path / "out", "--out", link, "--overwrite")
     assert again.exit_code == 1 and f"{link} cannot be written: a link is there" in again.stderr
     assert link.is_symlink()
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    return saved(network(), tmp_path / "weights.pth")
+
+
+def test_a_gate_embeds_as_the_kept_samples_were_embedded(
+    al: Al, photos: Path, tmp_path: Path, checkpoint: Path
+):
+    (photos / "odd" / "broken.png").unlink()
+    data = ("--data", tmp_path / "data")
+    with_network = ("--embedder", f"timm:{NAME}", "--checkpoint", checkpoint)
+    asked = ("--similars", "10%", "--outliers", "10%", "--gate", "--no-insights", *with_network)
+    shown = al("filter", photos, *asked, "--out", tmp_path / "kept", *data)
+    assert "the gate: duplicate up to " in shown.stdout and shown.exit_code == 0
+    said = al.json("filter", photos, *asked, "--out", tmp_path / "again", *data)
+    assert said["gate"]["duplicate_distance"] < said["gate"]["outlier_distance"]
+    against = ("gate", photos, "--against", tmp_path / "kept", "--overwrite", *data)
+    judged = al.json(*against, "--out", tmp_path / "a.csv")
+    assert judged["gate"] == said["gate"] and judged["duplicate"] >= len(kept(tmp_path / "kept"))
+    named = al.json(*against, "--out", tmp_path / "b.csv", *with_network)
+    assert {**named, "out": ""} == {**judged, "out": ""}
+
+    other = ("--embedder", "pixels", "--out", tmp_path / "c.csv")
+    cached = (tmp_path / "data" / "cache" / "vectors.db").stat().st_mtime_ns
+    assert "were embedded by timm" in al(*against, *other).stderr
+    assert (tmp_path / "data" / "cache" / "vectors.db").stat().st_mtime_ns == cached
+    np.savez(tmp_path / "vectors.npz", X=np.eye(3))
+    ready = ("gate", tmp_path / "vectors.npz", *against[2:], "--out", tmp_path / "c.csv")
+    assert "were embedded by timm" in al(*ready).stderr
+
+    moved = checkpoint.rename(tmp_path / "moved.pth")
+    lost = al(*against, "--out", tmp_path / "d.csv")
+    assert f"is not at {checkpoint}" in lost.stderr and "--checkpoint" in lost.stderr
+    found = al.json(*against, "--out", tmp_path / "d.csv", "--checkpoint", moved)
+    assert found["gate"] == said["gate"]
+
+
+@pytest.mark.parametrize("embedder", [(), ("--embedder", "pixels")])
+def test_a_gate_by_what_is_fitted_to_the_samples_is_refused_before_they_are_embedded(
+    al: Al, photos: Path, tmp_path: Path, embedder: tuple[str, ...]
+):
+    asked = ("--outliers", "10%", "--gate", *embedder, "--out", tmp_path / "o", *PLAIN, tmp_path)
+    result = al("filter", photos, *asked)
+    assert result.exit_code == 1 and "pixels is fitted to these alone" in result.stderr
+    assert "--checkpoint" in result.stderr
+    assert not list(tmp_path.rglob("vectors.db"))
 
 
 def test_a_mirrored_picture_goes_because_of_the_other(al: Al, tmp_path: Path):

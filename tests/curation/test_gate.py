@@ -1,5 +1,6 @@
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -182,3 +183,15 @@ def test_vectors_that_cannot_be_judged_are_refused(vectors: np.ndarray, message:
 def test_thresholds_that_contradict_each_other_are_refused(near: float, far: float):
     with pytest.raises(BadInput, match="duplicates within"):
         Gate.fit(KEPT, list("abc"), duplicate_distance=near, outlier_distance=far)
+
+
+def test_a_gate_remembers_what_embedded_and_says_where_verdicts_begin(tmp_path: Path):
+    made = Gate.fit(KEPT, ["a", "b", "c"], duplicate_distance=0.0125, outlier_distance=np.inf)
+    gate = replace(made, embedder_name="timm:ü", checkpoint="/a b/ü.pth")
+    gate.save(tmp_path / "gate.npz")
+    again = Gate.load(tmp_path / "gate.npz")
+    assert (again.embedder_name, again.checkpoint) == ("timm:ü", "/a b/ü.pth")
+    assert again.described() == "duplicate up to 0.0125, no outliers (cosine)"
+    assert again.thresholds()["outlier_distance"] is None
+    far = replace(gate, outlier_distance=0.5)
+    assert far.described() == "duplicate up to 0.0125, outlier beyond 0.5 (cosine)"
