@@ -25,6 +25,8 @@ class ALError(Exception):
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+        if remedy:
+            self.add_note(f"remedy: {remedy}")  # shown below the message in tracebacks
 
 
 class BadInput(ALError):

@@ -16,6 +16,8 @@ class EmbeddingError(Exception):
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+        if remedy:
+            self.add_note(f"remedy: {remedy}")  # shown below the message in tracebacks
 
 
 class Unreadable(EmbeddingError):

@@ -15,7 +15,7 @@ from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ from al_server.sources.listing import check_ids, checked_vectors
 
 if TYPE_CHECKING:
     from strategies.filters.points import Filter, Metric, Points, Progress, Removed, Tree
+
+_OPTIONS: Final = ("classes", "contents", "metric", "chain", "keep_by", "k", "progress")
 
 
 class Pipeline:
@@ -163,7 +165,9 @@ class Pipeline:
         if unknown:
             raise BadInput(
                 f"{unknown[0]} is not in the chain {', '.join(self.chain) or 'of no filters'}",
-                "make the pipeline with it",
+                f"give it where the pipeline is made: Pipeline(..., {unknown[0]}=...)"
+                if unknown[0] in _OPTIONS
+                else "make the pipeline with it: Pipeline(..., chain=[...])",
             )
         asked = {name: asked[name] for name in self.chain if name in asked}
         plan = make_plan(len(self.vectors), asked, keep)
