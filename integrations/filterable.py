@@ -94,6 +94,11 @@ class Filterable(Generic[M]):
         self.pipeline = Pipeline(np.concatenate(blocks), _ids(self.metadata), **options)
         self.curated: Curated | None = None
 
+    def __repr__(self) -> str:
+        """Say in one line how many there are, and what the last `keep` came to."""
+        last = "" if self.curated is None else f"; {self.curated!r}"
+        return f"Filterable({len(self.metadata):,} samples{last})"
+
     def keep(self, *, keep: Amount | None = None, **amounts: Amount) -> list[M]:
         """Return metadata of what is kept, in their order; amounts as in `Pipeline.run`."""
         self.curated = self.pipeline.run(amounts, keep=keep)

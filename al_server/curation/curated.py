@@ -49,3 +49,9 @@ class Curated:
     because_of: Rows
     distances: NDArray[np.float32]
     scores: NDArray[np.float32]
+
+    def __repr__(self) -> str:
+        """Say in one line what it came to; the arrays would fill pages."""
+        steps = [f"{step.n_removed:,} by {step.name}" for step in self.steps]
+        said = f"{len(self.kept):,} of {len(self.sample_ids):,} kept"
+        return f"Curated({said}{'; ' if steps else ''}{', '.join(steps)})"

@@ -134,3 +134,11 @@ def test_features_that_do_not_fit_are_refused():
     wider = [(np.ones((2, 3)), "ab"), (np.ones((0, 9)), ""), (np.ones((1, 4)), "c")]
     with pytest.raises(BadInput, match=r"4 features of a sample, and made 3 in the first"):
         Filterable(lambda batch: batch, wider)
+
+
+def test_it_shows_itself_in_one_line() -> None:
+    vectors = np.random.default_rng(1).normal(size=(12, 4))
+    data = Filterable(lambda batch: batch, [(vectors, list(range(12)))])
+    assert repr(data) == "Filterable(12 samples)"
+    data.keep(similars=2)
+    assert repr(data) == "Filterable(12 samples; Curated(10 of 12 kept; 2 by similars))"
