@@ -12,6 +12,7 @@ from al_server.curation.figures import Figures
 from al_server.curation.gate import Gate
 from al_server.curation.near_duplicates import NearDuplicates, NearDuplicatesTree
 from al_server.curation.pipeline import Pipeline
+from al_server.curation.writing import CHECKS, NOT_COPIED
 
 
 class Troubles(NamedTuple):
@@ -27,6 +28,29 @@ class Troubles(NamedTuple):
     left_out: list[Failure]
     not_checked: list[Failure]
     not_compared: list[Failure]
+
+
+class Copied(NamedTuple):
+    """How many of the kept files went to a folder, as copies or links."""
+
+    n: int
+    folder: Path
+    how: str
+
+
+class Besides(NamedTuple):
+    """What was made besides the lists; None where it was not asked for.
+
+    Attributes
+    ----------
+    copied : how many files, to which folder
+    n_by_issue : how many pictures have each issue of the checks
+    gate : of `al-server gate`
+    """
+
+    copied: Copied | None
+    n_by_issue: dict[str, int] | None
+    gate: Gate | None
 
 
 def not_compared(pipeline: Pipeline) -> list[Failure]:
@@ -49,7 +73,7 @@ def say(
     *,
     out: Path,
     metric: str,
-    gate: Gate | None,
+    besides: Besides,
     as_json: bool,
 ) -> None:
     """Print what was kept and why the others go, or the same as JSON."""
@@ -64,7 +88,9 @@ def say(
                 "failures": troubles.left_out,
                 "not_checked": troubles.not_checked,
                 "not_compared": troubles.not_compared,
-                "gate": None if gate is None else gate.thresholds(),
+                "n_copied": None if besides.copied is None else besides.copied.n,
+                "n_by_issue": besides.n_by_issue,
+                "gate": None if besides.gate is None else besides.gate.thresholds(),
             }
         )
         return
@@ -74,6 +100,13 @@ def say(
     click.echo(f"kept {n_kept:,} of {n:,} samples ({n_kept / n:.1%}); see {out}")
     for step in curated.steps:
         click.echo(f"  {step.n_removed:,} {step.reason}, by {step.name}")
+    if besides.copied is not None:
+        n_copied, folder, how = besides.copied
+        others = "" if n_copied == n_kept else f"; the others are in {out / NOT_COPIED}"
+        click.echo(f"{how} {n_copied:,} of {n_kept:,} to {folder}{others}")
+    if besides.n_by_issue is not None:
+        found = [f"{n_flagged:,} {issue}" for issue, n_flagged in besides.n_by_issue.items()]
+        click.echo(f"checked: {', '.join(found)}; see {out / CHECKS}")
     if measured.cover_radius is not None:
         click.echo(
             f"the farthest that one is from the kept sample that covers it: "
@@ -81,7 +114,10 @@ def say(
         )
     if measured.recall < 1:
         click.echo(f"the graph holds {measured.recall:.1%} of the true neighbors")
-    if measured.uncertified_share is not None:
-        click.echo(f"uncertified: {measured.uncertified_share:.2%} of the samples")
-    if gate is not None:
-        click.echo(f"the gate: {gate.described()}")
+    if measured.uncertified_share:
+        click.echo(
+            f"uncertified: {measured.uncertified_share:.2%} of the samples, whose neighbors may "
+            "not be the nearest"
+        )
+    if besides.gate is not None:
+        click.echo(f"the gate: {besides.gate.described()}")

@@ -9,12 +9,12 @@ from typing import Any
 from al_server.answers import Failure
 from al_server.campaign.embedding import choose_embedder
 from al_server.commands.filter_chain import Chain, chain_of
-from al_server.commands.filter_report import Troubles, not_compared, say
+from al_server.commands.filter_report import Besides, Copied, Troubles, not_compared, say
 from al_server.commands.filter_source import Data, contents_of, read
 from al_server.commands.output import bar, follow
 from al_server.commands.source_options import absolute
 from al_server.curation import image_checks, manifest, writing
-from al_server.curation.amounts import AUTO, Amount, make_plan
+from al_server.curation.amounts import ANY_NUMBER, AUTO, Amount, make_plan
 from al_server.curation.copying import copy_files
 from al_server.curation.figures import figures
 from al_server.curation.gate import Gate
@@ -26,7 +26,6 @@ from al_server.sources.listing import Listing
 
 UNREADABLE = "unreadable"
 _FITTED = {"pixels", "tfidf"}
-_ANY = 10**15
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def run(
         _check_unfitted(embedding["embedder"])
     target = _checked_folders(wanted)
     amounts = {**dict.fromkeys(issues, AUTO), **chain.amounts}
-    make_plan(_ANY, amounts, wanted.keep)  # what no number of samples can mend is said now
+    make_plan(ANY_NUMBER, amounts, wanted.keep)  # what no number of samples can mend is said now
     per_class = wanted.per_class or ("labels" if "classes" in chain.needs else None)
     needs_files = bool(target or wanted.checks or issues or wanted.near_duplicates)
 
@@ -100,6 +99,10 @@ def run(
         _write(out, data, pipeline, curation, checks, lost, wanted)
         if gate is not None:
             gate.save(out / writing.GATE)
+    copied = None
+    if target is not None:
+        how = "linked" if wanted.link else "copied"
+        copied = Copied(len(curation.curated.kept) - len(lost), target, how)
     troubles = Troubles(
         left_out=[*data.listing.failures, *lost],
         not_checked=checks.failures if checks else [],
@@ -111,9 +114,14 @@ def run(
         troubles,
         out=wanted.out,
         metric=wanted.metric,
-        gate=gate,
+        besides=Besides(copied, checks.n_by_issue() if checks and wanted.checks else None, gate),
         as_json=as_json,
     )
+    if copied is not None and not copied.n:
+        raise BadInput(
+            f"none of the files could be {copied.how}; what is in {wanted.out} holds all the same",
+            f"the reasons are in {wanted.out / writing.NOT_COPIED}; --images names their folder",
+        )
 
 
 def _check_unfitted(embedder: str | None) -> None:

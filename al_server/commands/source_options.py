@@ -73,8 +73,10 @@ def make_source(path: Path, *, labels: bool, kind: str | None, **options: Any) -
     Raises
     ------
     BadInput
-        If it cannot be told what it is, or options do not go together.
+        If it cannot be told what it is, its name is no text, or options do not go together.
     """
+    if not is_utf8(path):
+        raise BadInput(f"the name of {str(path)!a} is not UTF-8", "rename it")
     given = {key: value for key, value in options.items() if value is not None}
     for name in ("annotations", "only"):
         if name in given:
@@ -134,6 +136,14 @@ def _holds_videos_only(folder: Path) -> bool:
     except OSError:  # it is said later what is wrong with it
         return False
     return bool(suffixes & VIDEO_SUFFIXES) and not suffixes & IMAGE_SUFFIXES
+
+
+def is_utf8(path: Path) -> bool:
+    """Tell whether a path can be written as text: a disk may hold names of any bytes."""
+    try:
+        return bool(str(path).encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def absolute(path: Path) -> str:

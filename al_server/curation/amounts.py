@@ -18,6 +18,8 @@ from al_server.errors import BadInput
 Amount = str | float | int
 AUTO: Final = "auto"
 _TEXT: Final = re.compile(r"[+-]?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})")
+ANY_NUMBER: Final = 10**18
+"""Of samples, before it is known how many there are: more than any count that can be written."""
 REMEDY: Final = "give a share such as 5% or 0.05, a count such as 50, or auto"
 
 
@@ -82,7 +84,7 @@ def make_plan(n: int, amounts: Mapping[str, Amount], keep: Amount | None) -> Pla
     removed = sum((one for one in wanted.values() if one is not None), Fraction(0))
     if removed >= n:
         raise BadInput(
-            f"{_listed(amounts)}: that removes {_percent(removed, n)} of {n:,} samples, and none "
+            f"{_listed(amounts)}: that removes {_percent(removed, n)} of {_all(n)}, and none "
             "would stay",
             "remove fewer",
         )
@@ -96,7 +98,7 @@ def make_plan(n: int, amounts: Mapping[str, Amount], keep: Amount | None) -> Pla
     if stay + removed > n:
         raise BadInput(
             f"{_listed({**amounts, 'keep': keep})}: that is {_percent(stay + removed, n)} of "
-            f"{n:,} samples",
+            f"{_all(n)}",
             "all together may be 100% at most",
         )
     fits = all(one is not None for one in wanted.values())
@@ -146,6 +148,10 @@ def _read(name: str, amount: object) -> tuple[Fraction, Literal["share", "count"
     elif isinstance(amount, numbers.Real) and math.isfinite(amount):
         return Fraction(repr(float(amount))), "share"
     raise BadInput(f"{name} is {amount!r}, which is no amount", REMEDY)
+
+
+def _all(n: int) -> str:
+    return "the samples" if n == ANY_NUMBER else f"{n:,} samples"
 
 
 def _listed(amounts: Mapping[str, Amount]) -> str:

@@ -68,6 +68,10 @@ class ImageChecks:
             names = [name for name, is_one in zip(ISSUES, issues, strict=True) if is_one]
             yield ";".join(names), *("" if one != one else f"{one:.4f}" for one in scores)
 
+    def n_by_issue(self) -> dict[str, int]:
+        """Count the images with each issue, in the order of `ISSUES`."""
+        return dict(zip(ISSUES, self.issues.sum(axis=0).tolist(), strict=True))
+
     def filter_of(self, issue: str) -> "Filter":
         """Return a filter that removes the images with an issue, the worst first."""
         column = ISSUES.index(issue)

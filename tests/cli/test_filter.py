@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from al_server.curation import manifest
+from al_server.commands.filter_report import Besides, Troubles, say
+from al_server.curation import Pipeline, manifest
+from al_server.curation.figures import Figures
 from tests.cli.conftest import Al
 from tests.embeddings.test_timm_embedder import NAME, network, saved
 from tests.sources.damages import DAMAGES
@@ -210,6 +212,24 @@ def test_missing_files_are_listed_and_nothing_else_is_lost(al: Al, pool: Path, t
     with (out / "not_copied.csv").open(encoding="utf-8", newline="") as file:
         assert [row["file"] for row in csv.DictReader(file)] == missing
     assert [one["sample"] for one in said["failures"]] == missing
+    assert said["n_copied"] == len(there)
+    copies = ("--keep", "90%", "--images", tmp_path / "files", "--copy", tmp_path / "copies")
+    shown = al("filter", pool, *copies, "--out", tmp_path / "again", *PLAIN, tmp_path)
+    said = f"copied {len(there)} of 36 to {tmp_path / 'copies'}; the others are in {tmp_path}/again"
+    assert f"{said}/not_copied.csv\n" in shown.stdout and shown.exit_code == 0
+
+
+def test_where_nothing_can_be_copied_the_command_fails_and_the_lists_stay(
+    al: Al, pool: Path, tmp_path: Path
+):
+    (tmp_path / "files").mkdir()
+    out, copies = tmp_path / "out", tmp_path / "copies"
+    asked = ("--keep", "20", "--images", tmp_path / "files", "--copy", copies)
+    result = al("filter", pool, *asked, "--out", out, *PLAIN, tmp_path)
+    assert result.exit_code == 1
+    assert f"copied 0 of 20 to {copies}" in result.stdout
+    assert "none of the files could be copied" in result.stderr and "--images" in result.stderr
+    assert len(kept(out)) == 20 and len((out / "not_copied.csv").read_text().splitlines()) == 21
 
 
 def test_an_earlier_curation_is_not_overwritten_silently(al: Al, pool: Path, tmp_path: Path):
@@ -293,6 +313,17 @@ def test_a_filter_that_goes_by_class_is_refused_before_anything_is_embedded(al: 
 def test_a_filter_in_classes_has_the_contents_that_it_compares(al: Al, pool: Path, tmp_path: Path):
     asked = ("--filter", "per_class?filter=exact_duplicates", "--out", tmp_path / "o")
     assert al.json("filter", pool, *asked, *PLAIN, tmp_path)["n_by_reason"] == {"duplicate": 5}
+
+
+def test_equal_contents_can_be_what_reaches_the_number(al: Al, pool: Path, tmp_path: Path):
+    asked = ("--keep", "36", "--keep-by", "exact_duplicates", "--out", tmp_path / "o")
+    assert al.json("filter", pool, *asked, *PLAIN, tmp_path)["n_by_reason"] == {"duplicate": 4}
+
+
+def test_a_source_that_is_not_utf8_is_named(al: Al, tmp_path: Path):
+    result = al("filter", "b\udcff", "--keep", "5", "--out", tmp_path / "o", *PLAIN, tmp_path)
+    assert result.exit_code == 1
+    assert "'b\\udcff' is not UTF-8" in result.stderr and "--path" not in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -519,7 +550,8 @@ def test_a_folder_that_is_a_link_is_written_to_and_its_own_files_stay(
         (("--filter", "semantic_dedup?eps=9=auto"), "eps=9.0 is no cosine distance"),
         (("--filter", "semantic_dedup?eps=0.1=many"), "is no amount"),
         (("--keep", "50%", "--metric", "geodesic", "--gate"), "cannot measure geodesic"),
-        (("--outliers", "60%", "--similars", "60%"), "that removes 120%"),
+        (("--outliers", "60%", "--similars", "60%"), "that removes 120% of the samples, and"),
+        (("--outliers", "60%", "--keep", "60%"), "that is 120% of the samples\n"),
         (("--outliers", "abc"), "is no amount"),
     ],
 )
@@ -548,5 +580,34 @@ def test_pictures_can_be_checked_and_nothing_removed(al: Al, photos: Path, tmp_p
     with (out / "checks.csv").open(encoding="utf-8", newline="") as file:
         dark = [row["file"] for row in csv.DictReader(file) if "dark" in row["issues"]]
     assert dark == ["even/0.png"]
+    assert "checked: 1 dark, 0 bright, " in result.stdout
+    assert f"odd_aspect; see {out / 'checks.csv'}" in result.stdout
+    assert "uncertified" not in result.stdout
     made_of = json.loads((out / "manifest.json").read_text())["made_of"]
     assert made_of["source"] == str(photos)
+
+
+def test_what_the_samples_rule_out_is_refused_before_they_are_embedded(al: Al, tmp_path: Path):
+    (tmp_path / "odd").mkdir()
+    Image.new("RGB", (8, 8), (9, 9, 9)).save(tmp_path / "odd" / "a\nb.png")
+    (tmp_path / "texts.csv").write_text("text\nred\nblue\n")
+    more = ("--out", tmp_path / "o", *PLAIN, tmp_path / "data")
+    broken = al("filter", tmp_path / "odd", "--keep", "1", *more)
+    assert broken.exit_code == 1 and "1 names hold line breaks" in broken.stderr
+    for asked in (("--copy", tmp_path / "copies"), ("--checks",), ("--near-duplicates",)):
+        result = al("filter", tmp_path / "texts.csv", "--keep", "1", *asked, *more)
+        assert result.exit_code == 1 and "the source holds no files" in result.stderr
+    assert not list(tmp_path.rglob("vectors.db"))
+
+
+@pytest.mark.parametrize(("share", "said"), [(None, ""), (0.0, ""), (0.25, "25.00% of the samp")])
+def test_what_is_uncertain_is_said_if_there_is_any(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], share: float | None, said: str
+):
+    troubles, besides = Troubles([], [], []), Besides(None, None, None)
+    curated = Pipeline(np.eye(4), list("abcd")).run(keep=2)
+    measured = Figures({}, None, 1.0, share)
+    options = {"out": tmp_path, "metric": "cosine", "besides": besides, "as_json": False}
+    say(curated, measured, troubles, **options)
+    shown = capsys.readouterr().out
+    assert said in shown and ("uncertified" in shown) == bool(said)
