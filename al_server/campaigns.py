@@ -32,7 +32,7 @@ from al_server.store.database import open_database, sqlite_url
 from al_server.store.event_log import EventLog
 from al_server.warm_up import warm_up
 from embeddings.errors import EmbeddingError
-from embeddings.reduction import parse_reduction
+from embeddings.reduction import check_installed, parse_reduction
 
 _log = logging.getLogger(__name__)
 
@@ -267,7 +267,7 @@ class CampaignRegistry:
                 "name it: embedder timm:NAME",
             )
         try:
-            parse_reduction(spec.reduce)
+            check_installed(parse_reduction(spec.reduce))
         except EmbeddingError as error:
             raise BadInput(error.message, error.remedy) from error
         if len(set(spec.classes)) < len(spec.classes):

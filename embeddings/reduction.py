@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from embeddings.errors import EmbedderUnavailable
 from embeddings.fitted_state import State, fingerprint, load_state, save_state
+from embeddings.installing import how_to_install
 
 Method = Literal["pca", "pca_whiten", "svd", "random", "umap"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -65,6 +67,20 @@ def parse_reduction(text: str | None) -> ReductionName | None:
             f"write a whole number from 2 on: {method}:{DEFAULT_N}",
         )
     return ReductionName(method, int(number))
+
+
+def check_installed(asked: ReductionName | None) -> None:
+    """Refuse a reduction whose package is not here, before the long work.
+
+    Raises
+    ------
+    EmbedderUnavailable
+    """
+    if asked is not None and asked.method == "umap" and find_spec("umap") is None:
+        raise EmbedderUnavailable(
+            "umap needs the package umap-learn, which is not installed",
+            f"{how_to_install('umap')}; or take pca:64, which needs nothing",
+        )
 
 
 class Reduction:

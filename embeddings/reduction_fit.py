@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from embeddings.errors import EmbedderUnavailable
 from embeddings.fitted_state import State
-from embeddings.reduction import Reduction, ReductionName, parse_reduction
+from embeddings.reduction import Reduction, ReductionName, check_installed, parse_reduction
 
 FIT_LIMIT = 20_000
 """Samples that a map is fitted to; more do not change 64 directions that one could see."""
@@ -57,6 +57,7 @@ def fit_reduction(
         raise EmbedderUnavailable("none asks for no reduction", "name one, such as pca:64")
     if vectors.ndim != 2 or 0 in vectors.shape:
         raise ValueError(f"vectors have shape {vectors.shape}, wanted (n_samples, n_features)")
+    check_installed(asked)
     rng = np.random.default_rng(seed)
     fit_seed = int(rng.integers(2**31))  # libraries take no more
     n_dim = min(asked.n_reduce, *vectors.shape)
@@ -125,13 +126,8 @@ def _fit_umap(sample: NDArray[np.float32], n_dim: int, *, seed: int) -> State:
 def _laid_out(fitted: NDArray[np.float32], n_dim: int, *, seed: int) -> NDArray[np.float64]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of packages that it could use and does not find
-        try:
-            import umap
-        except ImportError as error:
-            raise EmbedderUnavailable(
-                "umap needs the package umap-learn, which is not installed",
-                "pip install umap-learn; or take pca:64, which needs nothing",
-            ) from error
+        import umap
+
         placed = umap.UMAP(
             n_components=n_dim,
             n_neighbors=min(_UMAP_NEIGHBORS, len(fitted) - 1),

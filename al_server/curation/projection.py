@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from al_server.errors import BadInput
+from embeddings.installing import how_to_install
 from strategies.pool import Rows
 
 Method = Literal["pca", "umap", "tsne"]
@@ -120,5 +121,5 @@ def _umap(drawn: NDArray[np.float32], n_dimensions: int, seed: int) -> NDArray[n
 def _without_umap() -> BadInput:
     return BadInput(
         "the projection umap needs the package umap-learn",
-        "pip install 'al-server[umap]', or take pca or tsne",
+        f"{how_to_install('umap')}; or take pca or tsne",
     )

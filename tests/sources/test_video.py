@@ -16,6 +16,7 @@ from al_server.sources.fetch import Fetcher
 from al_server.sources.listing import Listing
 from al_server.sources.read import read_source
 from al_server.sources.video_file import VideoFile
+from embeddings.installing import how_to_install
 from tests.sources.descriptions import source
 from tests.sources.toys_video import SIZE, colors, make_video, packets, plain
 
@@ -309,7 +310,7 @@ def test_without_pyav_it_is_said_how_to_get_it(
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(BadSource, match="PyAV") as raised:
         read("videos", root / "a.mp4")
-    assert raised.value.remedy == "pip install -r requirements-video.txt"
+    assert raised.value.remedy == how_to_install("video")
 
 
 def test_videos_outside_the_roots_are_not_opened(root: Path, read: Read, tmp_path: Path):
