@@ -1,6 +1,8 @@
 """`al-server ssl`: networks that learn from a person's own images, without labels."""
 
+import math
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,11 +25,24 @@ from al_server.sources.listing import Listing
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from embeddings.self_supervised.backbone import Backbone
     from embeddings.self_supervised.settings import Settings
     from embeddings.self_supervised.train import Report
     from embeddings.self_supervised.training import Training
 
-_PARTS, _UNIT = 1000, "‰"  # of the progress bar
+_PARTS, _UNIT = 100, "%"  # of the progress bar
+_MOST_MINUTES = 1_000_000  # two years
+
+
+class _Number(click.FloatRange):
+    """A number in a range: NaN, which is neither below nor above, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it, or say what it is not."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is no number.", param, ctx)
+        return number
 
 
 @click.group(epilog=examples("al-server ssl train photos/ --out network"))
@@ -50,16 +65,21 @@ def ssl() -> None:
 )  # fmt: skip
 @click.option(
     "--method", type=click.Choice(["barlow_twins", "cmc"]), default="barlow_twins",
-    show_default=True, help="What is learned: see the README.",
+    show_default=True,
+    help="barlow_twins: two random views of an image agree, feature by feature; cmc: the luminance "
+    "of a view and the chroma of another find each other.",
 )  # fmt: skip
 @click.option(
-    "--backbone", default="small", show_default=True,
-    help="`small`, `small:WIDTH`, or the name of a timm network.",
+    "--backbone",
+    help="`small`, `small:WIDTH`, or a network of timm. [small; with --from FOLDER its own]",
+)
+@click.option(
+    "--from", "start",
+    help="Weights to start from: a file, `hub`, or a FOLDER of this command. [none: random]",
 )  # fmt: skip
-@click.option("--from", "start", help="Weights to start from: a file, or `hub`. [none: random]")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the images.")
 @click.option(
-    "--minutes", type=click.FloatRange(0, min_open=True),
+    "--minutes", type=_Number(0, _MOST_MINUTES, min_open=True),
     help="Time for the training; with --epochs, what comes first. [60 without --epochs]",
 )  # fmt: skip
 @click.option(
@@ -72,7 +92,7 @@ def ssl() -> None:
 )  # fmt: skip
 @click.option("--batch-size", type=click.IntRange(2), help="Images a step. [256; with --from 64]")
 @click.option(
-    "--learning-rate", type=click.FloatRange(0, min_open=True),
+    "--learning-rate", type=_Number(0, 1, min_open=True),
     help="The highest. [0.003; with --from 0.00003]",
 )  # fmt: skip
 @click.option(
@@ -81,7 +101,7 @@ def ssl() -> None:
     "[pca_whiten:128; with --from none]",
 )
 @click.option(
-    "--stop-at", type=click.FloatRange(0, 1, min_open=True), default=0.99, show_default=True,
+    "--stop-at", type=_Number(0, 1, min_open=True), default=0.99, show_default=True,
     help="Share of neighbours that stay the same at which the training is over.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draws.")
@@ -89,7 +109,7 @@ def ssl() -> None:
 def train(
     images: Path,
     out: Path,
-    backbone: str,
+    backbone: str | None,
     start: str | None,
     image_size: int | None,
     view_size: int | None,
@@ -101,20 +121,26 @@ def train(
 
     `ssl:DIR` is then an embedder. Ctrl-C saves; the same command goes on where a run was cut off.
     The names of folders and files play no part.
+
+    The bar shows the share of --minutes or --epochs that is over; epoch, passes over the images;
+    loss, which is to fall, and compares with nothing but itself; rank, directions that the features
+    make use of: below two the training has collapsed, and ends; kept, share of the ten nearest
+    neighbours that stayed since the last look: see --stop-at.
     """
-    listing = _read(images)
-    # imported late: torch takes seconds, and a wrong path should not
+    # imported late: numpy and what builds on it take a second
     from embeddings.errors import EmbeddingError
-    from embeddings.reduction import parse_reduction
-    from embeddings.self_supervised.backbone import build
+    from embeddings.reduction import check_installed, parse_reduction
+    from embeddings.self_supervised.train import check_unfinished
     from embeddings.self_supervised.train import train as train_network
 
     reduce = reduce or ("pca_whiten:128" if start is None else "none")
-    assert listing.paths is not None
     try:
-        parse_reduction(reduce)
+        check_installed(parse_reduction(reduce))
+        check_unfinished(out)
+        listing = _read(images)
+        assert listing.paths is not None
         settings = _settings(adapts=start is not None, **chosen)
-        made = build(backbone, image_size=image_size, start=start, seed=settings.seed)
+        made = _build(backbone, image_size, start, settings.seed)
         with _ctrl_c() as should_stop, bar("reading", unit="image") as shown:
             report = train_network(
                 listing.paths,
@@ -124,6 +150,9 @@ def train(
                 view_size=view_size,
                 reduce=reduce,
                 reading=follow(shown),
+                on_resume=lambda training: shown.write(
+                    f"going on at {training.done:.0%}", file=sys.stderr
+                ),
                 progress=_show(shown),
                 should_stop=should_stop,
             )
@@ -138,6 +167,23 @@ def _read(images: Path) -> Listing:
     path = images.expanduser().resolve()
     # a person's own files: there is nothing here to keep them from
     return read_images(path, roots=[Path(path.anchor)], labels=False, multi=False)
+
+
+def _build(
+    backbone: str | None, image_size: int | None, start: str | None, seed: int
+) -> "Backbone":
+    """Make the network that learns; of a folder its own, which sees images as it did."""
+    from embeddings.self_supervised.backbone import build
+    from embeddings.self_supervised.trained import start_from
+
+    if start is None or not Path(start).expanduser().is_dir():
+        return build(backbone or "small", image_size=image_size, start=start, seed=seed)
+    if backbone is not None or image_size is not None:
+        raise BadInput(
+            f"{start} says which network it holds, and the size of its images",
+            "leave --backbone and --image-size out",
+        )
+    return start_from(Path(start).expanduser())
 
 
 def _settings(*, adapts: bool, **chosen: Any) -> "Settings":

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 from embeddings.errors import EmbeddingError
 from embeddings.self_supervised.training import Training
 
-_FORMAT = 1
+_FORMAT = 2
+_LONG = ("backbone", "images")  # what is not worth telling in full
 
 
 def identity(training: Training, *, recipe: dict[str, Any], digest: str) -> dict[str, str]:
@@ -22,8 +24,8 @@ def identity(training: Training, *, recipe: dict[str, Any], digest: str) -> dict
     """
     return {
         "format": str(_FORMAT),
-        "settings": repr(training.settings),
-        "augmentation": repr(training.augmentation),
+        **{name: str(value) for name, value in asdict(training.settings).items()},
+        **{name: str(value) for name, value in asdict(training.augmentation).items()},
         "backbone": repr(recipe),
         "images": digest,
     }
@@ -57,11 +59,26 @@ def restore(training: Training, path: Path, identity: dict[str, str]) -> None:
         If the file is none of this training; it says in what they differ.
     """
     found = _read(path)
-    different = [name for name in identity if found["identity"].get(name) != identity[name]]
-    if different:
+    before = found["identity"]
+    if before.get("format") != identity["format"]:
         raise EmbeddingError(
-            f"{path} is of another training: {', '.join(different)} differ",
-            "give the options and images that it was started with, or name another folder",
+            f"{path} was written by another version of al-server", "delete it to start anew"
+        )
+    different = [name for name in identity if before.get(name) != identity[name]]
+    if different:
+        told = [
+            f"{name} differ" if name in _LONG else f"{name} was {before.get(name)}, is {value}"
+            for name, value in identity.items()
+            if name in different
+        ]
+        longer = (
+            "; no training is made longer: its learning rate falls over the time set at its start"
+            if {"epochs", "minutes"} & set(different)
+            else ""
+        )
+        raise EmbeddingError(
+            f"{path} is of another training: {'; '.join(told)}",
+            f"give the options and images that it was started with, or name another folder{longer}",
         )
     training.restore(found["state"])
 

@@ -54,6 +54,7 @@ def train(
     view_size: int | None = None,
     reduce: str | None = None,
     reading: Callable[[int, int], None] | None = None,
+    on_resume: Callable[[Training], None] | None = None,
     progress: Callable[[Training], None] | None = None,
     on_look: Callable[[Training], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -72,6 +73,7 @@ def train(
     view_size : pixels a side of the views that are trained on; default: see `suited_view`
     reduce : as `parse_reduction` reads it; fitted to the images at the end
     reading : called with (n_read, n_paths) while the images are read
+    on_resume : called before the first step where an earlier run is gone on with
     progress : called after every step
     on_look : called after every look of the watch; its time does not count
     should_stop : asked between steps; True saves and ends the run
@@ -87,8 +89,7 @@ def train(
     EmbeddingError
         If the folder holds a finished training or another one, or this one collapses.
     """
-    if (folder / RECORD).exists():
-        raise EmbeddingError(f"{folder} holds a trained network already", "name another folder")
+    check_unfinished(folder)
     folder.mkdir(parents=True, exist_ok=True)
     augmentation = suited_to(_view_size(backbone, view_size))
     pixels = read_pixels(
@@ -99,6 +100,8 @@ def train(
     file = folder / CHECKPOINT
     if file.exists():
         checkpoints.restore(training, file, identity)
+        if on_resume is not None:
+            on_resume(training)
     save = lambda: checkpoints.save(training, file, identity)  # noqa: E731
     try:
         _run(training, save, progress=progress, on_look=on_look, should_stop=should_stop)
@@ -115,6 +118,20 @@ def train(
     file.unlink(missing_ok=True)
     (folder / PIXELS).unlink()
     return Report(training, pixels.failures, early=training.done < 1)
+
+
+def check_unfinished(folder: Path) -> None:
+    """Refuse a folder that holds a finished training.
+
+    Raises
+    ------
+    EmbeddingError
+    """
+    if (folder / RECORD).exists():
+        raise EmbeddingError(
+            f"{folder} holds a trained network already",
+            f"name another folder; --from {folder} begins with this network",
+        )
 
 
 def _stoppable(

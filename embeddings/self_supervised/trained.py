@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from embeddings.errors import EmbedderUnavailable
 from embeddings.reduction import Reduction, load_reduction
-from embeddings.self_supervised.backbone import rebuild
+from embeddings.self_supervised.backbone import Backbone, rebuild
 from embeddings.self_supervised.encoder import METHODS, make_encoder
 
 RECORD = "ssl.json"
@@ -77,6 +77,24 @@ def read_trained(folder: Path) -> Trained:
     _load_weights(encoder, folder / WEIGHTS)
     reduction = load_reduction(folder / REDUCTION) if is_reduced else None
     return Trained(encoder, preprocessing, reduction, record)
+
+
+def start_from(folder: Path) -> Backbone:
+    """Return the network in a folder as the start of another training, which sees images alike.
+
+    Raises
+    ------
+    EmbedderUnavailable
+        If there is none, it is damaged, or it is of two networks.
+    """
+    trained = read_trained(folder)
+    network = getattr(trained.encoder, "network", None)
+    if network is None:
+        raise EmbedderUnavailable(
+            f"{folder} holds the two networks of cmc, and a training starts from one",
+            "start from a network of barlow_twins, or from random weights",
+        )
+    return Backbone(network, trained.preprocessing, trained.record["backbone"])
 
 
 def _read_record(folder: Path) -> dict[str, Any]:

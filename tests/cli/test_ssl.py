@@ -1,10 +1,14 @@
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import load_file
 
+from embeddings.self_supervised.training import Training
 from tests.cli.conftest import Al
 
 QUICK = ("--backbone", "small:4", "--batch-size", "8", "--epochs", "2")
@@ -76,3 +80,59 @@ def test_a_folder_without_images_is_an_error(al: Al, tmp_path: Path) -> None:
         result = al("ssl", "train", tmp_path / name, "--out", tmp_path / "out")
         assert result.exit_code == 1 and "remedy: " in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *[(option, "nan") for option in ("--minutes", "--stop-at", "--learning-rate")],
+        ("--minutes", "inf"),
+        ("--learning-rate", "1e308"),
+    ],
+)
+def test_numbers_that_are_none_or_too_large_are_refused(
+    al: Al, icons: Path, tmp_path: Path, option: str, value: str
+) -> None:
+    result = al("ssl", "train", icons, "--out", tmp_path / "out", *QUICK, option, value)
+    assert result.exit_code == 2 and f"Invalid value for '{option}'" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_finished_folder_is_refused_before_images_are_listed_and_can_be_begun_with(
+    al: Al, icons: Path, tmp_path: Path
+) -> None:
+    out, more = tmp_path / "out", tmp_path / "more"
+    assert al("ssl", "train", icons, "--out", out, *QUICK).exit_code == 0
+    result = al("ssl", "train", tmp_path / "nowhere", "--out", out)
+    assert "holds a trained network already" in result.stderr
+    assert f"--from {out} begins with this network" in result.stderr
+    rest = ("--batch-size", "8", "--epochs", "1", "--learning-rate", "1e-9")
+    assert al("ssl", "train", icons, "--out", more, "--from", out, *rest).exit_code == 0
+    before, after = (load_file(one / "weights.safetensors") for one in (out, more))
+    for key, value in before.items():  # hardly changed by so small a rate: it began with these
+        np.testing.assert_allclose(after[key].numpy(), value.numpy(), atol=1e-4, err_msg=key)
+    asked = ("--from", out, "--backbone", "small")
+    refused = al("ssl", "train", icons, "--out", tmp_path / "other", *asked)
+    assert "says which network it holds" in refused.stderr
+
+
+def test_a_run_that_goes_on_says_where(
+    al: Al, icons: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("ssl", "train", icons, "--out", tmp_path / "out", *QUICK)
+    with monkeypatch.context() as patch:
+        steps: list[Training] = []
+        honest = Training.take_step
+
+        def cut_off(training: Training) -> None:
+            honest(training)
+            steps.append(training)
+            if len(steps) == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        patch.setattr(Training, "take_step", cut_off)
+        stopped = al(*command)
+    assert stopped.exit_code == 1 and "stopped after 2 steps (50%)" in stopped.stderr
+    assert "going on at" not in stopped.stderr
+    again = al(*command)
+    assert again.exit_code == 0 and "going on at 50%" in again.stderr

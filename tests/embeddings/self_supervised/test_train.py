@@ -123,8 +123,11 @@ def test_other_settings_or_images_do_not_go_on_with_a_checkpoint(
     with pytest.raises(Interrupted):
         run(paths, tmp_path / "a", stop_after=2)
     before = (tmp_path / "a" / "checkpoint.pt").read_bytes()
-    with pytest.raises(EmbeddingError, match="settings differ"):
+    with pytest.raises(
+        EmbeddingError, match="epochs was 3, is 4; projector was 16, is 512; "
+    ) as told:
         run(paths, tmp_path / "a", settings=Settings(epochs=4, minutes=None, batch_size=16))
+    assert "no training is made longer" in told.value.remedy
     with pytest.raises(EmbeddingError, match="images differ"):
         run(paths[:40], tmp_path / "a")
     assert (tmp_path / "a" / "checkpoint.pt").read_bytes() == before
