@@ -181,11 +181,15 @@ def told(info: ReembedInfo) -> str:
             f"with each label left out in turn, the nearest labeled samples are right on "
             f"{found.new:.1%} of {found.n:,} labels, "
             f"before {found.old:.1%} (gain {found.gain.mean:+.1%}, 95% interval "
-            f"{found.gain.low:+.1%} to {found.gain.high:+.1%}, sign test p = {found.p_value:.3f}): "
+            f"{found.gain.low:+.1%} to {found.gain.high:+.1%}, sign test {_p(found.p_value)}): "
             f"{found.verdict}"
         )
     done = "the campaign goes on with the new vectors" if info.switched else "nothing was changed"
     return f"{said}; {done}"
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
 def _told_of_metric(new: NewVectors) -> str | None:

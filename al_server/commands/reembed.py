@@ -108,6 +108,8 @@ def _wait(server: Connection, path: str, info: ReembedInfo) -> ReembedInfo:
         while info.state == "running":
             time.sleep(POLL_S)
             info = ReembedInfo.model_validate(server.get(path))
-            shown.set_description_str(info.message, refresh=False)
+            # at the end the message is the verdict, which is printed below
+            doing = info.message if info.state == "running" else "re-embedding"
+            shown.set_description_str(doing, refresh=False)
             shown.update(round(100 * info.progress, 1) - shown.n)
     return info

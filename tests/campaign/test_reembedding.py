@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from al_server import plugins
-from al_server.answers import ReembedInfo
+from al_server.answers import Gain, ReembedInfo, VectorsCompared
 from al_server.campaign import intake, reembedding
 from al_server.campaign.campaign import Campaign
+from al_server.campaign.reembedding_desk import told
 from al_server.campaigns import CampaignRegistry
 from al_server.config import Settings
 from al_server.errors import BadInput, Busy, NotFound, UnknownPlugin
@@ -446,3 +447,11 @@ work_until_killed(Path({str(tmp_path)!r}), {where!r})
     assert reembed(registry, embedder="last", switch="if_better").switched
     assert campaign.info().n_labeled == N_LABELED
     assert folders(tmp_path) == ["vectors-1"]
+
+
+@pytest.mark.parametrize(("p_value", "shown"), [(1e-9, "p < 0.001"), (0.0123, "p = 0.012")])
+def test_no_chance_is_told_as_none_at_all(p_value: float, shown: str):
+    gain = Gain(mean=0.2, low=0.1, high=0.3)
+    found = VectorsCompared(n=9, old=0.5, new=0.7, gain=gain, p_value=p_value, verdict="better")
+    info = ReembedInfo(state="done", asked=ReembedIn(), progress=1, message="", compared=found)
+    assert f"sign test {shown}): better" in told(info)

@@ -14,6 +14,7 @@ def test_vectors_are_compared_first_and_taken_when_asked(served: Al, server: Run
     info = served.json("reembed", "again", "--reduce", "svd:2")
     assert (info["state"], info["switched"], info["compared"]["n"]) == ("done", False, 20)
     said = served("reembed", "again", "--reduce", "svd:2", "--switch")
+    assert "of 20 labels" not in said.stderr, "the verdict is no label of the bar"
     assert "of 20 labels" in said.stdout and "goes on with the new vectors" in said.stdout
     assert served.json("campaign", "show", "again")["n_features"] == 2
     said = served("reembed", "again", "--status")
