@@ -46,6 +46,7 @@ def build_timm(options: TimmOptions, checkpoint: Path | None) -> TimmNetwork:
         return TimmNetwork(download_model(options.model, options.build), options)
     weights = read_checkpoint(checkpoint)
     check_trained(weights, source=f"the weights in {checkpoint.name}")
+    asked = options
     if has_folded_batch_norms(weights):
         options = TimmOptions(
             options.model,
@@ -54,7 +55,12 @@ def build_timm(options: TimmOptions, checkpoint: Path | None) -> TimmNetwork:
         )
         log.info("%s was converted from TensorFlow (its batch norms are folded): using %s, %s",
                  checkpoint.name, options.build, options.preprocessing)  # fmt: skip
-    model = untrained_timm(options)
+    try:
+        model = untrained_timm(options)
+    except EmbedderUnavailable:
+        if options.build != asked.build:  # nobody asked for what was guessed from the weights
+            fit_checkpoint(untrained_timm(asked), weights, source=checkpoint.name)
+        raise
     fit_checkpoint(model, weights, source=checkpoint.name)
     return TimmNetwork(model, options)
 

@@ -97,7 +97,8 @@ def fit_checkpoint(model: Any, weights: StateDict, *, source: str) -> None:
     EmbedderUnavailable
         Naming the keys that are missing, left over, or of another shape.
     """
-    classifiers = (getattr(model, "pretrained_cfg", None) or {}).get("classifier") or ()
+    config = getattr(model, "pretrained_cfg", None) or {}
+    classifiers = config.get("classifier") or ()
     classifiers = (classifiers,) if isinstance(classifiers, str) else classifiers
     wanted = model.state_dict()
     given = {
@@ -117,7 +118,7 @@ def fit_checkpoint(model: Any, weights: StateDict, *, source: str) -> None:
     if any(problems.values()):
         told = "; ".join(f"{what}: {_some(keys)}" for what, keys in problems.items() if keys)
         raise EmbedderUnavailable(
-            f"{source} does not fit this network: {told}",
+            f"{source} does not fit {config.get('architecture') or 'this network'}: {told}",
             "name the network that these weights were made for",
         )
     model.load_state_dict(given, strict=False)

@@ -136,6 +136,15 @@ def test_a_checkpoint_with_folded_batch_norms_is_shown_what_tensorflow_shows(
     )
 
 
+def test_a_foreign_checkpoint_from_tensorflow_is_said_not_to_fit(tmp_path: Path) -> None:
+    model = folded(network(name="test_efficientnet", pad_type="same"))
+    weights = saved(model, tmp_path / "weights.pth")
+    with pytest.raises(EmbedderUnavailable, match=r"weights\.pth does not fit resnet18: missing"):
+        TimmEmbedder("resnet18", checkpoint=weights)
+    with pytest.raises(EmbedderUnavailable, match="cannot be built with"):
+        TimmEmbedder("resnet18?pad_type=same", checkpoint=weights)
+
+
 def test_weights_that_were_never_trained_are_refused(tmp_path: Path) -> None:
     cure_torchvision()
     import timm
