@@ -235,11 +235,10 @@ def test_samples_never_all_go() -> None:
 def test_options_that_run_is_given_are_led_to_where_they_belong(option: str) -> None:
     with pytest.raises(BadInput) as told:
         Pipeline(np.eye(4), list("abcd")).run(keep=0.3, **{option: "adjacency"})
-    assert told.value.remedy == (f"give it where the pipeline is made: Pipeline(..., {option}=...)")
+    assert told.value.remedy == f"give it where the pipeline is made: Pipeline(..., {option}=...)"
 
 
 def test_a_curation_shows_itself_in_one_line(vectors: np.ndarray, ids: list[str]) -> None:
     curated = toy(vectors, ids).run({"high": 3}, keep=40)
-
     assert repr(curated) == "Curated(40 of 60 kept; 3 by high, 17 by low)"
     assert repr(toy(vectors, ids).run({})) == "Curated(60 of 60 kept)"

@@ -16,6 +16,7 @@ from embeddings.self_supervised.backbone import build
 from embeddings.self_supervised.embedder import SelfSupervisedEmbedder
 from embeddings.self_supervised.settings import Settings
 from embeddings.self_supervised.train import Report, suited_view, train
+from embeddings.self_supervised.trained import start_from
 from embeddings.self_supervised.training import Training
 
 SETTINGS = Settings(epochs=3, minutes=None, batch_size=16, projector=16, stop_at=1.0)
@@ -231,3 +232,13 @@ def test_a_training_that_runs_out_of_memory_says_what_to_do(
     with pytest.raises(EmbeddingError, match="memory with 16 images a step") as raised:
         run(paths, tmp_path / "out")
     assert "--batch-size 8" in raised.value.remedy
+
+
+def test_a_training_starts_from_one_network_and_not_from_two(
+    paths: list[Path], tmp_path: Path
+) -> None:
+    settings = Settings("cmc", epochs=1, minutes=None, batch_size=16, projector=16)
+    run(paths, tmp_path / "cmc", settings=settings)
+    with pytest.raises(EmbedderUnavailable, match="two networks of cmc") as told:
+        start_from(tmp_path / "cmc")
+    assert "barlow_twins" in told.value.remedy
