@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from al_server.curation import insights_measures as measures
 from al_server.curation.curated import Curated
-from al_server.curation.insights_pictures import Read, reader, thumbnails
+from al_server.curation.insights_pictures import Pictures, Read, reader, thumbnails
 from al_server.curation.projection import MOST_ROWS, Method, check_method, project
 from al_server.errors import BadInput
 from strategies.pool import Rows
@@ -57,7 +57,7 @@ class Insights:
     distance, score : float32 arrays of shape (n,), NaN where there is none
     pairs : kept samples beside what they stand for
     outliers : rows and scores
-    pictures : data URI by row
+    pictures : small pictures of the samples
     texts : a text for each sample, or None
     """
 
@@ -78,7 +78,7 @@ class Insights:
     clusters: list[measures.Balance]
     pairs: list[tuple[int, list[Beside]]]
     outliers: list[int]
-    pictures: dict[int, str]
+    pictures: Pictures
     texts: Texts | None
 
     def text(self, row: int) -> str | None:
@@ -166,7 +166,9 @@ def gather(
     state, because_of, distance, score = _by_row(curated, len(vectors))
     pairs, outliers = _pairs(curated), _outliers(curated)
     drawn = _drawn(curated, state, MOST_ROWS[projection], rng)
-    wanted = chain(*([kept, *(one.row for one in beside)] for kept, beside in pairs), outliers)
+    shown = [row for kept, beside in pairs for row in (kept, *(one.row for one in beside))]
+    shown += outliers
+    wanted = chain(shown, _most_wanted(curated, drawn, state, because_of, rng))
     return Insights(
         title=title,
         curated=curated,
@@ -185,7 +187,7 @@ def gather(
         clusters=measures.cluster_balance(curated, vectors, rng=rng),
         pairs=pairs,
         outliers=outliers,
-        pictures=thumbnails(chain(wanted, rng.permutation(drawn).tolist()), path_of),
+        pictures=thumbnails(wanted, path_of, large=shown),
         texts=texts,
     )
 
@@ -235,6 +237,25 @@ def _drawn(curated: Curated, state: NDArray[np.int8], most: int, rng: np.random.
         for one, n_wanted in enumerate(wanted.tolist())
     ]
     return np.sort(np.concatenate(chosen))
+
+
+def _most_wanted(
+    curated: Curated,
+    drawn: Rows,
+    state: NDArray[np.int8],
+    because_of: Rows,
+    rng: np.random.Generator,
+) -> list[int]:
+    """Order who is on the map: outliers, then removed ones each with who stands for it, the rest.
+
+    A removed sample alone says nothing: one wants to see what is kept instead of it.
+    """
+    reasons = np.array(["", *(step.reason for step in curated.steps)])
+    mixed = rng.permutation(drawn)
+    is_outlier = reasons[state[mixed]] == OUTLIER
+    with_kept = mixed[because_of[mixed] >= 0]
+    both = np.column_stack([with_kept, because_of[with_kept]]).ravel()
+    return [int(row) for row in np.concatenate([mixed[is_outlier], both, mixed])]
 
 
 def _pairs(curated: Curated) -> list[tuple[int, list[Beside]]]:

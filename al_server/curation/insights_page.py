@@ -89,7 +89,7 @@ def _map(found: Insights) -> dict[str, Any]:
     return {
         "ids": [names[row] for row in rows],
         "texts": None if found.texts is None else [found.text(row) for row in rows],
-        "pictures": {place[row]: uri for row, uri in found.pictures.items() if row in place},
+        "pictures": {place[row]: uri for row, uri in found.pictures.uris.items() if row in place},
         "states": [
             {"name": "kept", "reason": "kept"},
             *({"name": step.name, "reason": step.reason} for step in found.curated.steps),

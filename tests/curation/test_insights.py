@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from al_server.curation import insights_pictures
 from al_server.curation.curated import Curated, Step
 from al_server.curation.insights import gather, write
+from al_server.curation.insights_page import render
 from al_server.curation.insights_pictures import MOST_BYTES, thumbnails
 from al_server.curation.projection import project
 from al_server.errors import BadInput
@@ -119,9 +122,9 @@ def test_pictures_are_small_and_bounded_and_broken_ones_passed_over(tmp_path: Pa
         Image.new("RGB", (640, 480), "red").save(path)
     paths[0].write_bytes(b"not a picture")
     found = thumbnails([0, 1, 1, 2], lambda row: paths[row])
-    assert list(found) == [1, 2]
-    assert all(uri.startswith("data:image/jpeg;base64,") for uri in found.values())
-    assert sum(map(len, found.values())) < 8_000 < MOST_BYTES
+    assert (list(found.uris), found.ended_by) == ([1, 2], None)
+    assert all(uri.startswith("data:image/webp;base64,") for uri in found.uris.values())
+    assert sum(map(len, found.uris.values())) < 4_000 < MOST_BYTES
 
 
 def test_broken_pictures_are_not_tried_without_end(
@@ -135,7 +138,7 @@ def test_broken_pictures_are_not_tried_without_end(
         return None if row % 2 else tmp_path / "broken.png"
 
     monkeypatch.setattr("al_server.curation.insights_pictures.MOST_PICTURES", 3)
-    assert thumbnails(range(9), path_of) == {} and asked == [0, 1, 2]
+    assert thumbnails(range(9), path_of) == ({}, "room") and asked == [0, 1, 2]
 
 
 def test_all_pictures_together_stay_below_the_limit(
@@ -143,11 +146,39 @@ def test_all_pictures_together_stay_below_the_limit(
 ) -> None:
     file = tmp_path / "one.png"
     Image.new("RGB", (50, 50)).save(file)
-    one = len(thumbnails([0], lambda row: file)[0])
+    one = len(thumbnails([0], lambda row: file).uris[0])
     monkeypatch.setattr("al_server.curation.insights_pictures.MOST_BYTES", 3 * one)
-    assert list(thumbnails(range(9), lambda row: file)) == [0, 1, 2]
+    found = thumbnails(range(9), lambda row: file)
+    assert (list(found.uris), found.ended_by) == ([0, 1, 2], "room")
     monkeypatch.setattr("al_server.curation.insights_pictures.MOST_PICTURES", 2)
-    assert list(thumbnails(range(9), lambda row: file)) == [0, 1]
+    assert list(thumbnails(range(9), lambda row: file).uris) == [0, 1]
+
+
+def test_pictures_that_take_long_are_left_out_and_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "one.png"
+    Image.new("RGB", (50, 50)).save(file)
+    clock = iter(range(4))
+    monkeypatch.setattr(insights_pictures, "_AT_ONCE", 2)
+    monkeypatch.setattr(insights_pictures, "MOST_S", 2.5)
+    monkeypatch.setattr(insights_pictures, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    found = thumbnails(range(9), lambda row: file)
+    assert (list(found.uris), found.ended_by) == ([0, 1, 2, 3], "time")
+    page = render(replace(gather(_curated(), _vectors()), pictures=found))
+    assert "4 of 30 samples have their picture inside this file; to read more would" in page
+
+
+def test_what_went_has_its_picture_first_and_who_stands_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("al_server.curation.insights._N_SIDE_BY_SIDE", 1)
+    gather(_curated(), _vectors(), path_of=asked.append)
+    assert asked[:3] == [0, 28, 27], "side by side"
+    assert asked[3:5] == [25, 26], "outliers"
+    assert asked[5:7] == [29, 1], "removed, and kept instead of it"
+    assert sorted(asked) == list(range(30))
 
 
 def test_pca_finds_the_axes_by_their_spread() -> None:

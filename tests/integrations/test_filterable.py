@@ -111,7 +111,7 @@ def test_pictures_are_asked_for_as_the_page_needs_them_and_may_fail(
     data.insights(tmp_path / "a.html")
     assert len(asked) == 4 and len(set(asked)) == 4
     assert f"no picture of '{asked[1]}': OSError: the disk is gone" in caplog.text
-    assert (tmp_path / "a.html").read_text("utf-8").count("data:image/jpeg") >= 3
+    assert (tmp_path / "a.html").read_text("utf-8").count("data:image/webp") >= 3
 
 
 @pytest.mark.parametrize("empty", [np.zeros((0, 2, 2)), np.zeros(0), []])

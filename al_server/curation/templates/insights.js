@@ -34,6 +34,12 @@
   const members = data.states.map((_, state) =>
     data.state.flatMap((one, place) => (one === state ? [place] : [])),
   );
+  // what can be looked at comes first, and first of all where the kept one can be, too
+  const blanks = (place) => {
+    const shown = [place, data.because_of[place]].filter((one) => one >= 0);
+    return shown.filter((one) => !data.pictures[one]).length;
+  };
+  const walks = members.map((places) => [...places].sort((a, b) => blanks(a) - blanks(b)));
   let view = "flat";
   let chosen = null;
 
@@ -152,7 +158,7 @@
   }
 
   function walk(step) {
-    const places = members[Number(byId("walk").value)];
+    const places = walks[Number(byId("walk").value)];
     if (!places.length) return;
     const at = places.indexOf(chosen);
     const next = at < 0 ? (step > 0 ? 0 : places.length - 1) : at + step;

@@ -1,0 +1,78 @@
+"""The page of insights, opened from a file as a person would."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from al_server.curation import insights, insights_pictures
+from al_server.curation.curated import Curated, Step
+from tests.web.browser import opened
+
+pytestmark = pytest.mark.browser
+PHONE = {"width": 390, "height": 844}
+
+
+def _curated(n: int, n_similar: int) -> Curated:
+    """One outlier in the last row, and before it samples that the rows 0, 1, ... stand for."""
+    n_removed = n_similar + 1
+    return Curated(
+        sample_ids=[f"train/apples/Screen Shot 2018-06-08 at {row}.jpg" for row in range(n)],
+        kept=np.arange(n - n_removed),
+        removed=np.arange(n - n_removed, n)[::-1],
+        steps=(Step("outliers", "outlier", 1), Step("similars", "similar", n_similar)),
+        step_of=np.array([0, *[1] * n_similar], np.int8),
+        because_of=np.array([-1, *range(n_similar)]),
+        distances=np.array([np.nan, 4e-5, *[0.2] * (n_similar - 1)], np.float32),
+        scores=np.array([0.461, *[np.nan] * n_similar], np.float32),
+    )
+
+
+@pytest.fixture
+def show(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
+    """Write a page, and open it."""
+    leave: list[Callable[..., object]] = []
+
+    def shown(n: int, n_similar: int, *, size: dict[str, int] | None = None, **content) -> Page:
+        vectors = np.random.default_rng(0).standard_normal((n, 6)).astype(np.float32)
+        insights.write(_curated(n, n_similar), vectors, tmp_path / "page.html", **content)
+        visitor = opened(browser, "", annotator=None, **({"size": size} if size else {}))
+        page, troubles = visitor.__enter__()
+        leave.append(lambda: (visitor.__exit__(None, None, None), _none(troubles)))
+        page.goto((tmp_path / "page.html").as_uri())
+        page.wait_for_selector(f"#map[data-drawn='{n}']")
+        return page
+
+    yield shown
+    for one in leave:
+        one()
+
+
+def _none(troubles: list[str]) -> None:
+    assert troubles == []
+
+
+def _pictures(folder: Path, n: int) -> list[Path]:
+    files = [folder / f"{row}.png" for row in range(n)]
+    for row, file in enumerate(files):
+        Image.new("RGB", (40, 40), (row, 90, 90)).save(file)
+    return files
+
+
+def test_next_goes_through_samples_that_have_a_picture_first(
+    show: Callable[..., Page], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(insights_pictures, "MOST_PICTURES", 12)
+    monkeypatch.setattr(insights, "_N_SIDE_BY_SIDE", 2)
+    page = show(60, 20, image_paths=_pictures(tmp_path, 60))
+    expect(page.locator("body")).to_contain_text("12 of 60 samples have their picture")
+    page.locator("#walk").select_option(label="similar (similars)")
+    for _ in range(5):  # 12 are an outlier, and five that went with what stands for each
+        page.get_by_role("button", name="Next").press("Enter")
+        expect(page.locator("#sample img")).to_have_count(2)
+        expect(page.locator("#sample .blank")).to_have_count(0)
+    page.get_by_role("button", name="Next").press("Enter")
+    expect(page.locator("#sample .blank").first).to_be_visible()
