@@ -1,5 +1,6 @@
 """The page that asks which samples are worth keeping, and the page of insights, in a Chromium."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,63 @@ def test_the_three_never_come_to_more_than_all(page: Page, campaign: str) -> Non
     expect(page.locator("#keep")).to_have_value("1")
     expect(page.locator("#n-kept")).to_have_text("4")
     expect(page.locator("#trouble")).to_be_hidden()
+
+
+def test_keep_comes_back_to_what_was_asked_for(page: Page, campaign: str) -> None:
+    _ready(page, campaign)
+    page.locator("#keep-number").fill("60")
+    page.locator("#outliers-number").fill("30")
+    page.locator("#similars-number").fill("20")
+    expect(page.locator("#keep")).to_have_value("50")
+    expect(page.locator("#n-kept")).to_have_text("200")
+    expect(page.locator("#keep-note")).to_have_text(
+        "60% was asked for; outliers and similars leave 50%."
+    )
+    page.locator("#outliers-number").fill("5")
+    expect(page.locator("#keep")).to_have_value("60")
+    expect(page.locator("#n-kept")).to_have_text("240")
+    expect(page.locator("#keep-note")).to_have_text("")
+
+
+def test_what_cannot_be_is_brought_to_what_can_and_that_is_told(page: Page, campaign: str) -> None:
+    _ready(page, campaign)
+    number, said = page.locator("#keep-number"), page.locator("#keep-note")
+    for typed, told, used in (
+        ("95", "95% was asked for; outliers and similars leave 85%.", "85"),
+        ("500", "500% became 85%: 1 to 100, in steps of 0.5.", "85"),
+        ("2.3", "2.3% became 2.5%: 1 to 100, in steps of 0.5.", "2.5"),
+        ("40.5", "", "40.5"),
+    ):
+        number.fill(typed)
+        expect(said).to_have_text(told)
+        number.blur()
+        expect(number).to_have_value(used)
+        expect(said).to_have_text(told)
+    expect(page.locator("#n-kept")).to_have_text("162")
+
+
+def test_the_address_has_the_amounts(page: Page, campaign: str) -> None:
+    _ready(page, campaign)
+    page.locator("#outliers-number").fill("7.5")
+    page.locator("#keep-number").fill("60")
+    page.locator("#keep_by").select_option("uniqueness")
+    expect(page).to_have_url(re.compile(r"\?outliers=7.5&similars=10&keep_by=uniqueness&keep=60$"))
+    page.reload()
+    expect(page.locator("#n-kept")).to_have_text("240")
+    expect(page.locator("#outliers")).to_have_value("7.5")
+    expect(page.locator("#keep_by")).to_have_value("uniqueness")
+    page.goto(f"/campaigns/{campaign}/curation?outliers=1e9&similars=&keep=NaN&keep_by=<b>")
+    expect(page.locator("#outliers")).to_have_value("50")
+    expect(page.locator("#similars")).to_have_value("10")
+    expect(page.locator("#keep")).to_have_value("40")
+    expect(page.locator("#keep_by")).to_have_value("coreset")
+
+
+def test_the_sliders_stay_in_sight_of_what_they_change(page: Page, campaign: str) -> None:
+    _ready(page, campaign)
+    page.locator(".receipt").last.scroll_into_view_if_needed()
+    assert page.evaluate("scrollY") > 300
+    expect(page.locator("#outliers")).to_be_in_viewport()
 
 
 def test_downloads_follow_the_sliders(page: Page, campaign: str) -> None:

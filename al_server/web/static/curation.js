@@ -72,34 +72,90 @@ byId("stop").addEventListener("click", async () => {
 
 const sliders = ["outliers", "similars", "keep"].map(byId);
 const [outliers, similars, keep] = sliders;
-let follows = true; // keep is at its most, and stays there
+const keepBy = byId("keep_by");
+const STEP = 0.5;
+const MOST_GONE = 99; // percent
+// what the person asked for; it is brought to what is possible, and comes back when it is possible
+const wanted = Object.fromEntries(sliders.map(({ id, defaultValue }) => [id, Number(defaultValue)]));
+wanted.keep = Number(keep.max);
+let first = outliers; // of the two that go before, the one moved last; the other makes room
 
-function most() {
-  return Math.max(1, Math.floor(100 - Number(outliers.value) - Number(similars.value)));
-}
+const shown = (slider) => Number(slider.value);
+const most = () => 100 - shown(outliers) - shown(similars);
+const leavesAll = () => wanted.keep >= most(); // keep is all that the others leave
 
 // what is not kept has to go by something: the three never come to more than all
-function settle(moved) {
-  if (moved === keep) {
-    keep.value = Math.min(Number(keep.value), most());
-    follows = Number(keep.value) >= most();
-  } else if (Number(outliers.value) + Number(similars.value) > 99) {
-    const other = moved === outliers ? similars : outliers;
-    other.value = 99 - Number(moved.value);
-  }
-  if (follows || Number(keep.value) > most()) keep.value = most();
+function settle() {
+  const other = first === similars ? outliers : similars;
+  first.value = wanted[first.id];
+  other.value = Math.min(wanted[other.id], MOST_GONE - shown(first));
+  keep.value = Math.min(wanted.keep, most());
   for (const slider of sliders) {
     const number = byId(`${slider.id}-number`);
     if (number !== document.activeElement) number.value = slider.value;
     slider.setAttribute("aria-valuetext", `${slider.value}%`);
   }
+  note(other, `${first.id} leave`);
+  note(keep, "outliers and similars leave");
+}
+
+function note(slider, leave) {
+  const asked = wanted[slider.id];
+  // all the way to the right is a way to say "the rest"
+  const isLess = asked > shown(slider) && asked < Number(slider.max);
+  tell(slider, isLess ? `${asked}% was asked for; ${leave} ${slider.value}%.` : "");
+}
+
+function tell(slider, said) {
+  const element = byId(`${slider.id}-note`);
+  if (element.textContent !== said) element.textContent = said;
+}
+
+/** The nearest amount that a slider has. */
+function possible(slider, value) {
+  const inside = Math.min(Number(slider.max), Math.max(Number(slider.min), value));
+  return Math.round(inside / STEP) * STEP;
+}
+
+function want(slider, value) {
+  wanted[slider.id] = possible(slider, value);
+  if (slider !== keep) first = slider;
+  settle();
+  if (wanted[slider.id] !== value) {
+    tell(slider, `${value}% became ${slider.value}%: ${slider.min} to ${slider.max}, in steps of ${STEP}.`);
+  }
 }
 
 function amounts() {
   const asked = new URLSearchParams({ outliers: outliers.value, similars: similars.value });
-  if (!follows) asked.set("keep", keep.value);
-  asked.set("keep_by", byId("keep_by").value);
+  if (!leavesAll()) asked.set("keep", keep.value);
+  asked.set("keep_by", keepBy.value);
   return asked;
+}
+
+// the address has what was asked for, so that a reload, or who is sent it, finds the same
+function remember() {
+  const asked = amounts();
+  asked.delete("keep");
+  if (wanted.keep < Number(keep.max)) asked.set("keep", wanted.keep);
+  history.replaceState(history.state, "", `?${asked}`);
+}
+
+function recall() {
+  const given = new URLSearchParams(location.search);
+  for (const slider of sliders) {
+    const text = given.get(slider.id);
+    const value = text === null || text.trim() === "" ? NaN : Number(text);
+    if (Number.isFinite(value)) wanted[slider.id] = possible(slider, value);
+  }
+  const by = given.get("keep_by");
+  if ([...keepBy.options].some(({ value }) => value === by)) keepBy.value = by;
+  explain();
+  settle();
+}
+
+function explain() {
+  byId("keep_by-hint").textContent = keepBy.selectedOptions[0].dataset.hint;
 }
 
 let timer = null;
@@ -136,18 +192,29 @@ async function ask() {
   if (asked.toString() !== amounts().toString()) ask();
 }
 
+function changed() {
+  remember();
+  askSoon();
+}
+
 for (const slider of sliders) {
   const number = byId(`${slider.id}-number`);
-  slider.addEventListener("input", () => (settle(slider), askSoon()));
-  number.addEventListener("input", () => {
-    if (number.value === "" || !number.checkValidity()) return;
-    slider.value = number.value;
-    settle(slider);
-    askSoon();
+  slider.addEventListener("input", () => {
+    want(slider, shown(slider));
+    changed();
   });
-  number.addEventListener("blur", () => settle(slider));
+  number.addEventListener("input", () => {
+    if (number.value === "") return;
+    want(slider, Number(number.value));
+    changed();
+  });
+  number.addEventListener("change", () => (number.value = slider.value));
+  number.addEventListener("blur", () => (number.value = slider.value));
 }
-byId("keep_by").addEventListener("change", askSoon);
+keepBy.addEventListener("change", () => {
+  explain();
+  changed();
+});
 form.addEventListener("submit", (event) => event.preventDefault());
 
 // -- what stays and goes ---------------------------------------------------------------------
@@ -217,7 +284,7 @@ function showReceipts(steps) {
       h(
         "section",
         { className: "step" },
-        h("h3", {}, mark(reason), name, h("span", { className: "hint" }, `last of ${count(n)}`)),
+        h("h3", {}, mark(reason), name, h("span", { className: "hint" }, heading(reason, n))),
         h(
           "div",
           { className: `receipts${removed[0].because_of ? "" : " alone"}` },
@@ -229,6 +296,9 @@ function showReceipts(steps) {
   if (!steps.length) byId("went").append(h("p", { className: "hint" }, "Nothing goes."));
   known = shown;
 }
+
+const heading = (reason, n) =>
+  `last of ${count(n)}${reason === "outlier" ? "; the score is how far one lies from all others" : ""}`;
 
 function receipt(sample, isNew) {
   const { because_of: kept, distance, score } = sample;
@@ -247,11 +317,11 @@ function pictured({ sample_id: id, uri, text, kind }, role) {
     kind === "image"
       ? smallPicture(uri, `Sample ${id}, which ${role}`)
       : h("div", { className: text === null ? "blank" : "text", dir: "auto" }, text ?? "a vector");
-  const caption = h("figcaption", { className: "code", title: id }, id);
+  const caption = h("figcaption", { className: "code", title: id }, h("bdi", {}, id));
   return h("figure", { className: role }, shown, caption);
 }
 
 const figure = (value) => (value === null ? "–" : String(Number(value.toPrecision(3))));
 
-settle(outliers);
+recall();
 follow();
