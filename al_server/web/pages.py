@@ -14,6 +14,7 @@ from al_server.api.comparisons import report_file
 from al_server.api.context import registry, settings
 from al_server.comparisons.limits import lacking
 from al_server.curation.answers import KEEP_BY
+from al_server.web.kept_campaign import kept_command
 from strategies.shelf import SHELF
 
 bp = Blueprint(
@@ -83,7 +84,8 @@ def curation(name: str) -> str | Response:
     info = registry().info(name)
     if info.state != "ready":
         return redirect(url_for("pages.progress", name=name))
-    return render_template("curation.html", info=info, keep_by=KEEP_BY)
+    command = kept_command(registry().campaign(name).spec, info.classes, settings().roots)
+    return render_template("curation.html", info=info, keep_by=KEEP_BY, command=command)
 
 
 @bp.get("/campaigns/<name>/compare/<int:number>")

@@ -217,6 +217,17 @@ keepBy.addEventListener("change", () => {
 });
 form.addEventListener("submit", (event) => event.preventDefault());
 
+byId("copy").addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText(byId("command").textContent);
+    byId("copy").textContent = "Copied";
+  } catch {
+    // without https a page may not copy; marked, the keys of the system do it
+    getSelection().selectAllChildren(byId("command"));
+    byId("command").focus();
+  }
+});
+
 // -- what stays and goes ---------------------------------------------------------------------
 
 const SHAPES = {
