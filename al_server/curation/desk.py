@@ -29,6 +29,8 @@ MOST_FOR_ADJACENCY: Final = 100_000
 """It takes seconds at 50,000 samples and minutes at a million: too long for who waits."""
 WAITS_S = 10.0
 """So long a question waits for the one before it."""
+MOST_WAITING: Final = 2
+"""So many questions wait, for all campaigns together: each holds a thread of the server."""
 _N_ANSWERS = 8
 _SHARE_OF_NEIGHBORS = 0.4  # of the time that a build takes
 _STOPS_WITHIN_S = 30.0
@@ -65,6 +67,7 @@ class CurationDesk:
         self._lock = threading.Lock()
         self._jobs: OrderedDict[str, _Job] = OrderedDict()
         self._running: tuple[str, _Job] | None = None
+        self._places = threading.Semaphore(MOST_WAITING)
 
     def close(self) -> None:
         """Stop the build that is running."""
@@ -133,11 +136,11 @@ class CurationDesk:
         BadInput
             If the amounts come to more than there is, or adjacency would take minutes.
         Busy
-            If another question takes long.
+            If another question takes long, or others wait already.
         """
         job, pipeline, snapshot = self._built(campaign)
         _check_quick(len(snapshot.sample_ids), amounts)
-        with _turn(job):
+        with self._turn(job):
             if amounts not in job.answers:
                 job.answers[amounts] = run(pipeline, amounts)
                 while len(job.answers) > _N_ANSWERS:
@@ -149,8 +152,30 @@ class CurationDesk:
         job, pipeline, snapshot = self._built(campaign)
         amounts = asked.amounts()
         _check_quick(len(snapshot.sample_ids), amounts)
-        with _turn(job):
+        with self._turn(job):
             return quick(pipeline, amounts, n=asked.n, order=asked.order)
+
+    @contextmanager
+    def _turn(self, job: _Job) -> Iterator[None]:
+        """Answer one question of a campaign at a time: the filters use all cores by themselves."""
+        if not (job.answering.acquire(blocking=False) or self._waited(job)):
+            raise Busy(
+                "another question about this curation is being answered",
+                "ask again in some seconds",
+            )
+        try:
+            yield
+        finally:
+            job.answering.release()
+
+    def _waited(self, job: _Job) -> bool:
+        """Wait for a turn; false where it does not come, or enough others wait already."""
+        if not self._places.acquire(blocking=False):
+            return False
+        try:
+            return job.answering.acquire(timeout=WAITS_S)
+        finally:
+            self._places.release()
 
     def _built(self, campaign: "Campaign") -> "tuple[_Job, Pipeline, Snapshot]":
         name = campaign.spec.name
@@ -219,19 +244,6 @@ def _busy(name: str, job: _Job) -> Busy:
     return Busy(
         f"the curation of campaign {name!r} is being built", "wait until it is done, or stop it"
     )
-
-
-@contextmanager
-def _turn(job: _Job) -> Iterator[None]:
-    """Answer one question of a campaign at a time: the filters use all cores by themselves."""
-    if not job.answering.acquire(timeout=WAITS_S):
-        raise Busy(
-            "another question about this curation is being answered", "ask again in some seconds"
-        )
-    try:
-        yield
-    finally:
-        job.answering.release()
 
 
 def _check_quick(n_samples: int, amounts: Amounts) -> None:

@@ -213,6 +213,42 @@ def test_who_asks_while_another_question_takes_long_is_told_so(
     assert built.get(f"{PATH.format('all')}?keep=50").status_code == 200
 
 
+def test_few_wait_and_the_others_are_told_at_once(
+    built: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "WAITS_S", WITHIN_S)
+    registry: CampaignRegistry = built.application.extensions["al_server"]
+    held = registry.curations
+    job = held._jobs["all"]
+    took = threading.Semaphore(0)
+
+    class Told(threading.Semaphore):
+        def acquire(self, *args: Any, **kwargs: Any) -> bool:
+            got = super().acquire(*args, **kwargs)
+            took.release()
+            return got
+
+    monkeypatch.setattr(held, "_places", Told(desk.MOST_WAITING))
+    answers: list[int] = []
+
+    def ask() -> None:
+        client = built.application.test_client()
+        answers.append(client.get(f"{PATH.format('all')}?keep=50").status_code)
+
+    with job.answering:
+        waiting = [threading.Thread(target=ask) for _ in range(desk.MOST_WAITING)]
+        for one in waiting:
+            one.start()
+            assert took.acquire(timeout=WITHIN_S)
+        for _ in range(20):  # these would have to wait for two minutes
+            answer = built.get(f"{PATH.format('all')}?keep=50")
+            assert (answer.status_code, answer.json["error"]["code"]) == (409, "busy")
+        assert answers == []
+    for one in waiting:
+        one.join(WITHIN_S)
+    assert answers == [200] * desk.MOST_WAITING
+
+
 def test_adjacency_of_more_than_it_is_quick_for_is_refused(
     built: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

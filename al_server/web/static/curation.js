@@ -10,6 +10,7 @@ const STATES = { not_built: "not-built", building: "building", failed: "failed",
 const N_SHOWN = 12;
 const WAIT_MS = 120; // a slide is many inputs; the last one counts
 const FOLLOW_MS = 700;
+const BUSY_MS = 2000;
 
 function show(info) {
   main.dataset.state = info.state;
@@ -186,6 +187,7 @@ async function ask() {
     }
   } catch (error) {
     trouble(error);
+    if (error.code === "busy") setTimeout(ask, BUSY_MS); // others ask, too: it passes
   }
   isAsking = false;
   byId("went").removeAttribute("aria-busy");
