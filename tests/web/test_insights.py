@@ -76,3 +76,42 @@ def test_next_goes_through_samples_that_have_a_picture_first(
         expect(page.locator("#sample .blank")).to_have_count(0)
     page.get_by_role("button", name="Next").press("Enter")
     expect(page.locator("#sample .blank").first).to_be_visible()
+
+
+def _drawn(page: Page) -> list[int]:
+    """Points of each trace of the map: all lines first, the chosen one's lines and ring last."""
+    return page.evaluate("document.getElementById('map').data.map(({ x }) => x.length)")
+
+
+def test_lines_are_drawn_where_they_are_few_and_always_for_the_chosen_one(
+    show: Callable[..., Page],
+) -> None:
+    page = show(60, 20)
+    button = page.get_by_role("button", name="Lines")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    assert _drawn(page)[0] == 3 * 20, "from, to, gap"
+    button.press("Enter")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert _drawn(page)[0] == 0
+    page.locator("#walk").select_option(label="similar (similars)")
+    page.get_by_role("button", name="Next").press("Enter")
+    expect(page.locator("#sample")).to_contain_text("stands for it")
+    assert _drawn(page)[-2:] == [3, 2]
+    page.locator("#walk").select_option(label="kept")
+    page.get_by_role("button", name="Next").press("Enter")
+    expect(page.locator("#sample")).to_contain_text("Kept.")
+    assert _drawn(page)[-2:] == [3, 1], "to what it stands for"
+    many = show(800, 390)
+    expect(many.get_by_role("button", name="Lines")).to_have_attribute("aria-pressed", "false")
+
+
+@pytest.mark.parametrize("view", ["2-D", "3-D"])
+def test_the_map_fills_its_frame(show: Callable[..., Page], view: str) -> None:
+    page = show(60, 20)
+    page.get_by_role("button", name=view).press("Enter")
+    page.wait_for_selector("#map .main-svg")
+    inner, frame = page.evaluate(
+        "[document.querySelector('#map .main-svg').getBoundingClientRect().width,"
+        " document.getElementById('map').clientWidth]"
+    )
+    assert abs(inner - frame) <= 2

@@ -15,10 +15,10 @@
       return false;
     }
   })();
-  // of the marks in three dimensions only these are in every font
+  // marks in three dimensions are letters; plotly's own x is one that few fonts have, \u00d7 is in all
   const LOOKS = {
     kept: { mark: "kept", color: "--kept", flat: "circle", solid: "circle" },
-    outlier: { mark: "so", color: "--s-o", flat: "x", solid: "square-open" },
+    outlier: { mark: "so", color: "--s-o", flat: "x", solid: "circle", text: "\u00d7" },
     others: [
       { mark: "s2", color: "--s-1", flat: "diamond", solid: "diamond" },
       { mark: "s3", color: "--s-3", flat: "square", solid: "square" },
@@ -40,6 +40,15 @@
     return shown.filter((one) => !data.pictures[one]).length;
   };
   const walks = members.map((places) => [...places].sort((a, b) => blanks(a) - blanks(b)));
+  // from each removed sample to the kept one that stands for it, where both are drawn
+  const links = data.because_of.flatMap((kept, place) => (kept >= 0 && kept < n ? [[place, kept]] : []));
+  const FEW_LINKS = 300; // more hide what they join
+  // what went lies below what stays, and outliers, which are few, above
+  const HEIGHTS = { kept: 1, outlier: 2 };
+  const upwards = data.states
+    .map(({ reason }, state) => ({ state, height: HEIGHTS[reason] ?? 0 }))
+    .sort((a, b) => a.height - b.height);
+  let lines = links.length <= FEW_LINKS;
   let view = "flat";
   let chosen = null;
 
@@ -58,28 +67,32 @@
 
   function traces() {
     const kind = view === "solid" ? "scatter3d" : canDraw ? "scattergl" : "scatter";
-    const links = [];
-    for (let place = 0; place < n; place += 1) {
-      const kept = data.because_of[place];
-      if (kept >= 0 && kept < n) links.push([place, kept]);
-    }
     const small = n > 4000;
     const shown = [
       {
-        type: kind, mode: "lines", ...between(links), hoverinfo: "skip",
+        type: kind, mode: "lines", ...between(lines ? links : []), hoverinfo: "skip",
         line: { color: color("--s-1"), width: 1 }, opacity: small ? 0.2 : 0.45,
       },
     ];
-    data.states.forEach((_, state) => {
+    for (const { state, height } of upwards) {
+      const text = view === "solid" ? looks[state].text : undefined;
       shown.push({
-        type: kind, mode: "markers", ...coordinates(members[state]), hoverinfo: "none",
-        customdata: members[state], opacity: state === 0 ? 0.75 : 0.9,
+        type: kind, mode: text ? "markers+text" : "markers", ...coordinates(members[state]), hoverinfo: "none",
+        customdata: members[state], opacity: height ? 0.9 : 0.75,
         marker: {
           color: color(looks[state].color),
           symbol: looks[state][view],
-          size: (view === "solid" ? 3 : 6) * (small ? 0.7 : 1) + (state === 0 ? 0 : 0.5),
+          size: (view === "solid" ? 3 : 6) * (small ? 0.7 : 1) + height,
+          ...(text && { opacity: 0.01 }), // what the mouse finds
         },
+        ...(text && {
+          text, textposition: "middle center", textfont: { color: color(looks[state].color), size: 22, weight: "bold" },
+        }),
       });
+    }
+    shown.push({
+      type: kind, mode: "lines", ...between(links.filter((link) => link.includes(chosen))), hoverinfo: "skip",
+      line: { color: color("--ink"), width: 2 },
     });
     const at = chosen === null ? [] : [chosen, data.because_of[chosen]].filter((p) => p >= 0 && p < n);
     shown.push({
@@ -102,7 +115,10 @@
       margin: { l: 8, r: 8, t: 8, b: 8 }, font: { color: color("--ink") },
       paper_bgcolor: color("--surface"), plot_bgcolor: color("--surface"),
       xaxis: axis, yaxis: { ...axis, scaleanchor: "x" },
-      scene: { xaxis: axis, yaxis: axis, zaxis: axis, aspectmode: "cube", uirevision: "solid" },
+      scene: {
+        xaxis: axis, yaxis: axis, zaxis: axis, aspectmode: "cube", uirevision: "solid",
+        camera: { eye: { x: 0.95, y: 0.95, z: 0.7 } },
+      },
     };
   }
 
@@ -167,6 +183,7 @@
 
   function begin() {
     byId("controls").hidden = false;
+    map.hidden = false;
     data.states.forEach(({ name, reason }, state) => {
       const said = state === 0 ? "kept" : name === reason ? reason : `${reason} (${name})`;
       const count = members[state].length.toLocaleString("en");
@@ -180,10 +197,16 @@
     byId("walk").value = String(Math.max(0, members.findIndex((one, at) => at > 0 && one.length)));
     byId("previous").addEventListener("click", () => walk(-1));
     byId("next").addEventListener("click", () => walk(1));
+    byId("lines").hidden = !links.length;
+    byId("lines").setAttribute("aria-pressed", String(lines));
+    byId("lines").addEventListener("click", async () => {
+      lines = !lines;
+      byId("lines").setAttribute("aria-pressed", String(lines));
+      await draw();
+    });
     for (const button of document.querySelectorAll("[data-view]")) {
       button.addEventListener("click", async () => {
         view = button.dataset.view;
-        byId("legend").classList.toggle("solid", view === "solid");
         for (const one of document.querySelectorAll("[data-view]"))
           one.setAttribute("aria-pressed", String(one === button));
         Plotly.purge(map);
