@@ -48,6 +48,7 @@ def render(found: Insights) -> str:
             for name, rows in (("Classes", found.classes), ("Clusters", found.clusters))
             if rows
         ],
+        kind="pictures" if found.pictures.uris else "samples" if found.texts is None else "texts",
         reason_of=lambda row: found.curated.steps[found.state[row] - 1].reason,
     )
 
@@ -153,7 +154,7 @@ def distance(value: float) -> str:
     """Write a distance to three figures."""
     if np.isnan(value):
         return "?"
-    return "0" if abs(value) < 5e-7 else f"{value:.3g}" if value >= 1e-3 else f"{value:.1e}"
+    return "0" if abs(value) < 5e-7 else f"{value:.3g}" if value >= 1e-3 else "<0.001"
 
 
 def _share(part: int, whole: int) -> str:

@@ -1,5 +1,6 @@
 """The page of insights, opened from a file as a person would."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from al_server.curation import insights, insights_pictures
 from al_server.curation.curated import Curated, Step
-from tests.web.browser import opened
+from tests.web.browser import opened, overflow
 
 pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 844}
@@ -115,3 +116,35 @@ def test_the_map_fills_its_frame(show: Callable[..., Page], view: str) -> None:
         " document.getElementById('map').clientWidth]"
     )
     assert abs(inner - frame) <= 2
+
+
+def test_a_phone_shows_all_columns_names_by_their_ends_and_an_axis_to_read(
+    show: Callable[..., Page], tmp_path: Path
+) -> None:
+    classes = np.arange(60) % 2
+    names = ["a class with quite a long name", "b"]
+    files = _pictures(tmp_path, 60)
+    page = show(60, 20, size=PHONE, image_paths=files, classes=classes, class_names=names)
+    assert overflow(page) <= 0
+    for table in page.locator(".wide").all():
+        assert table.evaluate("(one) => one.scrollWidth - one.clientWidth") <= 0
+    tick = page.locator(".chart text").first.bounding_box()
+    assert tick is not None and tick["height"] >= 11
+    caption = page.locator("figcaption .code").first
+    inside = caption.evaluate(
+        "(one) => one.firstChild.getBoundingClientRect().right - one.getBoundingClientRect().right"
+    )
+    assert inside <= 1, "the end of the name is in sight, its beginning is cut"
+    expect(page.locator(".pairs")).to_contain_text("similar <0.001")
+    expect(page.locator("body")).to_contain_text("Are these broken pictures")
+
+
+def test_of_texts_it_speaks_as_of_texts(show: Callable[..., Page]) -> None:
+    page = show(60, 20, texts=[f"line {row}" for row in range(60)])
+    expect(page.locator("body")).to_contain_text("Are these broken texts")
+    expect(page.locator("dl.settings")).to_contain_text(
+        re.compile(r"half of all samples\s*0\s*90%")
+    )
+    page.locator("#walk").select_option(label="similar (similars)")
+    page.get_by_role("button", name="Previous").press("Enter")
+    expect(page.locator("#sample")).to_contain_text("line 0")

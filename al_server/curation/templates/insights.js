@@ -147,7 +147,8 @@
     return told("div", "no picture in this file", "blank");
   }
 
-  const number = (value) => value.toPrecision(3).replace(/\.?0+$/, "");
+  const number = (value) =>
+    value > 5e-7 && value < 1e-3 ? "<0.001" : String(Number(value.toPrecision(3)));
 
   function tell(place) {
     const { reason } = data.states[data.state[place]];

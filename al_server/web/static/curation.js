@@ -334,7 +334,10 @@ function pictured({ sample_id: id, uri, text, kind }, role) {
   return h("figure", { className: role }, shown, caption);
 }
 
-const figure = (value) => (value === null ? "–" : String(Number(value.toPrecision(3))));
+function figure(value) {
+  if (value === null) return "–";
+  return value > 5e-7 && value < 1e-3 ? "<0.001" : String(Number(value.toPrecision(3)));
+}
 
 recall();
 follow();
