@@ -52,11 +52,14 @@ class Cover(NamedTuple):
     quantiles : (name, distance), of all samples, the kept ones at distance 0 among them
     n_compared : removed samples that were looked at
     is_exact : whether these are all
+    farthest_covered : the largest distance of those that a kept sample stands for, as
+        `Figures.cover_radius` is; None where there are none
     """
 
     quantiles: list[tuple[str, float]]
     n_compared: int
     is_exact: bool
+    farthest_covered: float | None
 
 
 class Balance(NamedTuple):
@@ -110,12 +113,15 @@ def cover(
     most = max(MOST_QUERIES, int(_EXACT_PAIRS / len(kept)))
     is_exact = len(removed) <= most
     asked = removed if is_exact else np.sort(rng.choice(removed, most, False))
-    found = np.sort(_nearest(vectors, asked, kept, euclidean=euclidean))
+    lengths = _nearest(vectors, asked, kept, euclidean=euclidean)
+    covered = lengths[np.isin(asked, removed[curated.because_of >= 0])]
+    found = np.sort(lengths)
     share_removed = len(removed) / (len(removed) + len(kept))
     return Cover(
         [(name, _quantile(found, q, share_removed)) for name, q in _QUANTILES.items()],
         len(asked),
         is_exact,
+        float(covered.max()) if len(covered) else None,
     )
 
 

@@ -1,5 +1,7 @@
 """What a curation changed, in numbers: against slow loops."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -76,6 +78,17 @@ def test_the_cover_is_that_of_all_samples(n_kept: int) -> None:
     assert dict(found.quantiles)["the farthest"] == pytest.approx(truth[-1], abs=1e-5)
     assert dict(found.quantiles)["90%"] == pytest.approx(truth[179], abs=1e-5)
     assert dict(found.quantiles)["half of all samples"] == pytest.approx(truth[99], abs=1e-5)
+
+
+def test_the_farthest_that_one_stands_for_is_told_apart_from_outliers() -> None:
+    vectors = np.array([[0], [1], [3], [50]], np.float32)
+    curated = replace(_curated(4, np.array([0])), because_of=np.array([0, 0, -1]))
+    rng = np.random.default_rng(0)
+    found = measures.cover(curated, vectors, euclidean=True, rng=rng)
+    assert found is not None
+    assert (dict(found.quantiles)["the farthest"], found.farthest_covered) == (50, 3)
+    nobody = measures.cover(_curated(4, np.array([0])), vectors, euclidean=True, rng=rng)
+    assert nobody is not None and nobody.farthest_covered is None
 
 
 def test_histograms_hold_every_sample_once() -> None:
