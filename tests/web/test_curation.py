@@ -142,6 +142,22 @@ def test_downloads_follow_the_sliders(page: Page, campaign: str) -> None:
     assert len(Path(download.value.path()).read_text("utf-8").splitlines()) == 121
 
 
+def test_the_command_for_what_is_kept_is_copied_or_marked(page: Page, campaign: str) -> None:
+    _ready(page, campaign)
+    command = page.locator("#command").text_content() or ""
+    assert command.startswith(f"al-server campaign create {campaign}-kept /")
+    assert f" --only {campaign}-kept.txt " in command
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#copy").click()
+    expect(page.locator("#copy")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == command
+    page.context.clear_permissions()
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')) }")
+    page.locator("#copy").click()
+    expect(page.locator("#command")).to_be_focused()
+    assert page.evaluate("getSelection().toString()") == command
+
+
 def test_a_build_shows_its_progress_and_can_be_stopped(
     page: Page, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -225,6 +225,7 @@ byId("copy").addEventListener("click", async () => {
     byId("copy").textContent = "Copied";
   } catch {
     // without https a page may not copy; marked, the keys of the system do it
+    byId("copy").textContent = "Copy";
     getSelection().selectAllChildren(byId("command"));
     byId("command").focus();
   }
