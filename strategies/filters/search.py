@@ -1,6 +1,7 @@
 """Searches for the nearest living others of rows: everywhere, or near their clusters."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,9 +72,8 @@ class Search:
         lengths = np.full((len(rows), k), np.inf, np.float32)
         if k == 0 or len(rows) == 0:
             return Neighbors(found, lengths)
-        n = len(self.vectors)
-        living = np.ones(n, np.bool_) if alive is None else alive
-        apart = np.arange(n, dtype=np.int32) if families is None else families
+        living = np.ones(len(self.vectors), np.bool_) if alive is None else alive
+        apart = self._alone if families is None else families
         order = np.argsort(self.labels[rows], kind="stable")
         tasks = self._tasks(np.asarray(rows, np.int64)[order])
         n_panels = len(rows) * len(self.visited) // (len(self.starts) - 1)
@@ -96,6 +96,10 @@ class Search:
         back = np.empty(len(rows), np.int64)
         back[order] = np.arange(len(rows))
         return Neighbors(found[back], lengths[back])
+
+    @cached_property
+    def _alone(self) -> Labels:
+        return np.arange(len(self.vectors), dtype=np.int32)
 
     def among(self, rows: Rows) -> "Search":
         """Search only some rows: what is not looked at costs nothing."""
