@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from strategies.filters.nearest import distances_between, search_of
 from strategies.filters.points import Points, Progress
 from strategies.filters.search import Search, everywhere
+from strategies.kernels.curation_search import NOISE
 from strategies.pool import Rows
 
 Labels = NDArray[np.int32]
@@ -17,6 +18,8 @@ Doubles = NDArray[np.float64]
 N_NEAR = 32  # other groups that a group looks at
 WORTH = 8  # times as long as a search takes to measure a pair of its own
 SLACK = 1.0001  # of lengths that were rounded
+# of shorter cosine distances the length is unknown; three lengths are compared
+ROUNDING = 3 * (2 * float(NOISE)) ** 0.5
 PAIRS = 2**22  # measured at a time
 
 
@@ -172,13 +175,17 @@ class _Looks:
         np.minimum.at(bound, mine, lengths[:, 0])
         reach = bound[mine] + groups.radii[asked]
         there = np.where(found.rows < 0, 0, number[found.rows])
-        is_near = (found.rows >= 0) & (lengths <= SLACK * (reach[:, None] + groups.radii[there]))
+        is_near = (found.rows >= 0) & (lengths <= self._most(reach[:, None] + groups.radii[there]))
         n_near = np.where(is_near, groups.sizes[there], 0).sum(axis=1)
-        is_settled = lengths[:, -1] > SLACK * (reach + groups.radii.max())
+        is_settled = lengths[:, -1] > self._most(reach + groups.radii.max())
         is_settled &= WORTH * n_near < len(labels)
         is_settled &= n_near * groups.sizes[asked] <= PAIRS
         lefts, places = np.nonzero(is_near & is_settled[:, None])
         return (asked[lefts], there[lefts, places]), is_settled
+
+    def _most(self, lengths: Doubles) -> Doubles:
+        """Return how long what is no longer than this may have come out."""
+        return SLACK * lengths + (ROUNDING if self.points.metric == "cosine" else 0)
 
     def _measured(self, lefts: Rows, rights: Rows) -> _Found:
         """Return the nearest pairs of rows for each pair of groups."""

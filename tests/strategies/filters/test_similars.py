@@ -129,6 +129,21 @@ def test_look_alikes_in_groups_larger_than_k_are_joined_by_their_nearest_pairs(
     assert found and found == nearest_pairs(points, neighbor_links(points))
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("scale", [1, 0.1, 0.03, 0.01, 0.003])
+@pytest.mark.parametrize("spread", [0.002, 0.02, 0.2])
+def test_groups_near_by_hold_what_a_search_of_everything_finds(
+    metric: Metric, scale: float, spread: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    centers = rng.normal(size=64) + scale * rng.normal(size=(60, 64))
+    rows = np.repeat(centers, 10, axis=0) + spread * scale * rng.normal(size=(600, 64))
+    points = points_from(rows.astype(np.float32), rng.permutation(600), metric=metric, k=4)
+    found = components.joined(points)
+    monkeypatch.setattr(components, "WORTH", 10**9)  # nothing is worth measuring
+    assert found.tolist() == components.joined(points).tolist()
+
+
 def test_components_that_no_search_near_clusters_joins_are_joined_by_all_pairs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
