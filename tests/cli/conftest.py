@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click.testing
+import numpy as np
 import pytest
+from PIL import Image
 
 from al_server.cli import main
+from tests.cli.filtered import N
 
 AL_SERVER = Path(sys.executable).with_name("al-server")
 STOPS_WITHIN_S = 30
@@ -97,3 +100,36 @@ def served(server: Running) -> Al:
     while al.json("campaign", "show", "digits")["state"] == "preparing":
         pass
     return al
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Path:
+    """Forty vectors of two classes, the first five of them twice."""
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(N, 6)).astype(np.float32)
+    vectors[5:10] = vectors[:5]
+    np.savez(
+        tmp_path / "pool.npz",
+        X=vectors,
+        ids=np.array([f"{row:02}.png" for row in range(N)]),
+        y=np.repeat([0, 1], [30, 10]),
+        classes=np.array(["many", "few"]),
+        predicted=np.repeat(["x", "y"], N // 2),
+    )
+    return tmp_path / "pool.npz"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Twelve pictures in two folders, two of them equal, one black, and a broken one."""
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        folder = tmp_path / "photos" / ("even" if number % 2 == 0 else "odd")
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(pixels * (number > 0)).save(folder / f"{number}.png")
+    (tmp_path / "photos" / "odd" / "copy.png").write_bytes(
+        (tmp_path / "photos" / "even" / "4.png").read_bytes()
+    )
+    (tmp_path / "photos" / "odd" / "broken.png").write_bytes(b"no picture")
+    return tmp_path / "photos"
